@@ -1,0 +1,89 @@
+/* The table of parameters at run time: rows, groups, look-up, defaults and checks. */
+#include "polepair/params.h"
+
+#include "polepair/math.h"
+
+#define REAL PP_KIND_REAL
+#define INT PP_KIND_INT
+#define CHOICE PP_KIND_CHOICE
+
+static const pp_param_info rows[PP_PARAM_COUNT] = {
+#define PP_GROUP(group, doc)
+#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc) \
+    {#group, #field, symbol, unit, doc, def, min, max, kind},
+#include "polepair/params.def"
+#undef PP_GROUP
+#undef PP_PARAM
+};
+
+static const pp_group_info groups[] = {
+#define PP_GROUP(group, doc)                                                      \
+    {#group, doc, (int)(offsetof(pp_params, group) / sizeof(double)),             \
+     (int)(sizeof(struct pp_##group##_params) / sizeof(double))},
+#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc)
+#include "polepair/params.def"
+#undef PP_GROUP
+#undef PP_PARAM
+};
+
+const pp_param_info *pp_param_at(int i)
+{
+    PP_ASSERT(i >= 0 && i < PP_PARAM_COUNT);
+    return &rows[i];
+}
+
+int pp_group_count(void) { return (int)(sizeof groups / sizeof groups[0]); }
+
+const pp_group_info *pp_group_at(int i)
+{
+    PP_ASSERT(i >= 0 && i < pp_group_count());
+    return &groups[i];
+}
+
+/* The text after `prefix`, or NULL. */
+static const char *after(const char *text, const char *prefix)
+{
+    while (*prefix)
+        if (*text++ != *prefix++)
+            return NULL;
+    return text;
+}
+
+int pp_param_find(const char *name)
+{
+    for (int i = 0; i < PP_PARAM_COUNT; i++) {
+        const char *rest = after(name, rows[i].group);
+        if (rest && *rest == '.')
+            rest = after(rest + 1, rows[i].field);
+        else
+            rest = NULL;
+        if (rest && !*rest)
+            return i;
+    }
+    return -1;
+}
+
+void pp_params_default(pp_params *params)
+{
+    double *value = (double *)params;
+    for (int i = 0; i < PP_PARAM_COUNT; i++)
+        value[i] = rows[i].def;
+}
+
+bool pp_param_valid(int i, double value)
+{
+    if (!pp_finite(value) || value < rows[i].min || value > rows[i].max)
+        return false;
+    return rows[i].kind == PP_KIND_REAL || value == (double)(int64_t)value;
+}
+
+pp_status pp_params_check(const pp_params *params, int *bad)
+{
+    const double *value = (const double *)params;
+    for (int i = 0; i < PP_PARAM_COUNT; i++)
+        if (!pp_param_valid(i, value[i])) {
+            *bad = i;
+            return PP_RANGE;
+        }
+    return PP_OK;
+}

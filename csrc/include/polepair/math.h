@@ -1,0 +1,23 @@
+/* polepair/math.h: elementary functions of the core, so that no libm decides a bit. Scalar double; about 1 ulp. */
+#ifndef POLEPAIR_MATH_H
+#define POLEPAIR_MATH_H
+
+#include "polepair/base.h"
+
+double pp_sin(double x);
+double pp_cos(double x);
+void pp_sincos(double x, double *s, double *c); /* |x| < 1e6 */
+double pp_atan(double x);
+double pp_atan2(double y, double x);
+double pp_asin(double x); /* |x| <= 1 */
+double pp_log(double x);  /* x > 0 */
+double pp_exp(double x);  /* |x| < 700 */
+double pp_powi(double x, int n); /* n >= 0 */
+
+static inline double pp_root(double x) { return __builtin_sqrt(x); }
+static inline double pp_larger(double a, double b) { return a > b ? a : b; }
+static inline double pp_smaller(double a, double b) { return a < b ? a : b; }
+static inline double pp_magnitude(double x) { return __builtin_fabs(x); }
+static inline bool pp_finite(double x) { return x - x == 0.0; }
+
+#endif
