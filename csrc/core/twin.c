@@ -18,8 +18,6 @@ pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state)
     return (pp_input){pp_scenario_speed(s, k), pp_scenario_load(s, k)};
 }
 
-enum { EVERYTHING = PP_WITH_FRICTION | PP_WITH_ENERGY | PP_WITH_ANGLE };
-
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out)
 {
     double k = (double)state->sample++;
@@ -29,24 +27,23 @@ void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_outpu
         pp_bldc_input in = pp_bldc_sample(m, x, input.speed_ref, input.load_torque);
         for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
             out->channel[c] = pp_bldc_channel(m, x, k, in, c);
-        pp_bldc_run_period(m, x, in, twin->substeps, EVERYTHING);
+        pp_bldc_run_period(m, x, in, twin->substeps, PP_WITH_EVERYTHING);
     } else {
         const pp_foc_model *m = &twin->model.foc;
         pp_foc_run *x = &state->run.foc;
         pp_foc_sample(m, x, input.speed_ref, twin->mtpa);
         for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
             out->channel[c] = pp_foc_channel(m, x, k, input.load_torque, c);
-        pp_foc_move(m, x, input.load_torque, twin->substeps, EVERYTHING);
+        pp_foc_move(m, x, input.load_torque, twin->substeps, PP_WITH_EVERYTHING);
     }
 }
 
-/* What a run has to carry along for the channels asked for. */
-static int needed(const pp_twin *twin, const int *channels, int count)
+int pp_twin_needs(const pp_twin *twin, const int *channels, int count)
 {
-    int with = twin->with & ~PP_WITH_ANGLE;
+    int with = twin->with;
     for (int c = 0; c < count; c++) {
         unsigned bit = 1u << channels[c];
-        with |= bit & PP_CHANNELS_ENERGY ? EVERYTHING : 0;
+        with |= bit & PP_CHANNELS_ENERGY ? PP_WITH_ENERGY : 0;
         with |= bit & (PP_CHANNELS_PHASE | PP_BIT(theta_m)) ? PP_WITH_ANGLE : 0;
     }
     return with;
@@ -110,12 +107,12 @@ pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long ever
                       double *out)
 {
     pp_record r = {rows, every, stop, channels, count, out};
-    int with = needed(twin, channels, count);
+    int with = pp_twin_needs(twin, channels, count);
     bool full = with & (PP_WITH_ENERGY | PP_WITH_FRICTION);
     if (twin->six_step)
-        full ? run_bldc(twin, state, r, EVERYTHING) : run_bldc(twin, state, r, 0);
+        full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING) : run_bldc(twin, state, r, 0);
     else if (full || twin->mtpa)
-        run_foc(twin, state, r, EVERYTHING, twin->mtpa);
+        run_foc(twin, state, r, PP_WITH_EVERYTHING, twin->mtpa);
     else if (with & PP_WITH_ANGLE)
         run_foc(twin, state, r, PP_WITH_ANGLE, false);
     else

@@ -1,21 +1,33 @@
-/* host/kernel.h: what the lane kernels and the sweep share. */
+/* host/kernel.h: what the sweep and its lane kernels share. Knows no model type: those differ by the lanes. */
 #ifndef PP_HOST_KERNEL_H
 #define PP_HOST_KERNEL_H
 
-#include "polepair/sweep.h"
+#include "polepair/channels.h"
 
-/* One case ready to run. The pointers of a block share period count, substeps, kind and flags. */
+/* One case ready to run. The cases of a block agree in everything but index and model. */
 typedef struct pp_case {
-    pp_twin twin;
+    const double *model; /* pp_foc_model or pp_bldc_model of the scalar build */
     long index, samples;
-    int with;
+    int substeps, with;
+    bool six_step, mtpa;
 } pp_case;
 
-enum { PP_LANES_MAX = 16 };
+enum { PP_LANES_MAX = 16, PP_OUTPUTS_MAX = 32 };
 
-/* Runs `count` <= width cases side by side; writes their results and statuses. Stops early when *stop is set. */
-typedef void pp_kernel(const pp_sweep *sweep, const pp_case *const *cases, int count, const volatile int *stop);
+/* A block of up to `width` cases for one kernel call. */
+typedef struct pp_block {
+    const pp_case *const *cases;
+    int count;
+    const pp_reduced *outputs;
+    int output_count;
+    double *results; /* indexed by case and output */
+    const volatile int *stop;
+} pp_block;
+
+/* Runs the cases side by side and writes their results; false when *stop ended it early. */
+typedef bool pp_kernel(const pp_block *block);
 
 pp_kernel pp_kernel_plain, pp_kernel_avx2, pp_kernel_avx512;
+extern const int pp_width_plain, pp_width_avx2, pp_width_avx512;
 
 #endif

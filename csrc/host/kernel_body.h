@@ -1,13 +1,13 @@
-/* host/kernel_body.h: the lane kernel, compiled once per instruction set. Before including it define PP_LANES and
- * PP_KERNEL (the function's name). The model is the same source as the scalar core's. */
+/* host/kernel_body.h: the lane kernel, compiled once per instruction set. Define PP_LANES, PP_KERNEL and PP_WIDTH (the
+ * names of the function and of its width) before including it. The model is the very source of the scalar core. */
 #include "kernel.h"
-#include "lanes.h"
+#include "polepair/model.h"
 
-typedef struct reduction {
-    pp_real value[PP_SWEEP_OUTPUTS_MAX];
-} reduction;
+typedef pp_real reductions[PP_OUTPUTS_MAX];
 
-/* Folds one sample into a reduced output. */
+const int PP_WIDTH = PP_LANES;
+
+/* Folds one sample into a reduced output; the amplitude channel comes squared. */
 PP_INLINE pp_real fold(int reducer, pp_real so_far, pp_real x)
 {
     switch (reducer) {
@@ -22,7 +22,8 @@ PP_INLINE pp_real fold(int reducer, pp_real so_far, pp_real x)
 
 static pp_scalar initial(int reducer)
 {
-    return reducer == PP_LEAST ? (pp_scalar)__builtin_inf() : reducer == PP_MOST ? -(pp_scalar)__builtin_inf() : 0;
+    const pp_scalar inf = (pp_scalar)__builtin_inf();
+    return reducer == PP_LEAST ? inf : reducer == PP_MOST ? -inf : 0;
 }
 
 static double finish(int reducer, double x, long samples)
@@ -31,51 +32,81 @@ static double finish(int reducer, double x, long samples)
     return reducer == PP_MEAN ? x / n : reducer == PP_RMS ? __builtin_sqrt(x / n) : x;
 }
 
-/* Lanes of the same struct: `scalar` blocks of doubles, transposed. */
-static void transpose(const pp_case *const *cases, int count, size_t offset, pp_real *lanes, size_t fields)
+/* Scalar models side by side; missing cases repeat the last. */
+static void transpose(const pp_block *b, pp_real *lanes, size_t fields)
 {
     for (size_t f = 0; f < fields; f++)
-        for (int l = 0; l < PP_LANES; l++) {
-            const pp_case *c = cases[l < count ? l : count - 1];
-            double value;
-            __builtin_memcpy(&value, (const char *)&c->twin + offset + f * sizeof(double), sizeof value);
-            lanes[f][l] = (pp_scalar)value;
-        }
+        for (int l = 0; l < PP_LANES; l++)
+            lanes[f][l] = (pp_scalar)b->cases[l < b->count ? l : b->count - 1]->model[f];
 }
 
-PP_INLINE void sweep_foc(const pp_sweep *s, const pp_case *const *cases, int count, reduction *r, const volatile int *stop,
-                         int with, bool mtpa)
+/* True where output o takes this sample: a final value only the last one. */
+PP_INLINE bool takes(const pp_block *b, int o, bool last) { return last || b->outputs[o].reducer != PP_FINAL; }
+
+PP_INLINE bool run_foc(const pp_block *b, pp_real *sum, int with, bool mtpa)
 {
-    pp_lane_foc_model m;
-    transpose(cases, count, offsetof(pp_twin, model), (pp_real *)&m, sizeof m / sizeof(pp_real));
-    pp_lane_foc_run x = pp_lane_foc_start();
-    long samples = cases[0]->samples;
-    int substeps = cases[0]->twin.substeps;
-    for (long k = 0; k <= samples && !*stop; k++) {
-        pp_real sample = pp_set((pp_scalar)k), load = pp_lane_scenario_load(&m.scenario, sample);
-        pp_lane_foc_sample(&m, &x, pp_lane_scenario_speed(&m.scenario, sample), mtpa);
-        for (int o = 0; o < s->output_count; o++)
-            if (s->outputs[o].reducer != PP_FINAL || k == samples)
-                r->value[o] = fold(s->outputs[o].reducer, r->value[o], pp_lane_foc_channel(&m, &x, sample, load, s->outputs[o].channel));
+    pp_foc_model m;
+    transpose(b, (pp_real *)&m, sizeof m / sizeof(pp_real));
+    pp_foc_run x = pp_foc_start();
+    long samples = b->cases[0]->samples;
+    int substeps = b->cases[0]->substeps;
+    for (long k = 0; k <= samples; k++) {
+        if (*b->stop)
+            return false;
+        pp_real sample = pp_set((pp_scalar)k), load = pp_scenario_load(&m.scenario, sample);
+        pp_foc_sample(&m, &x, pp_scenario_speed(&m.scenario, sample), mtpa);
+        for (int o = 0; o < b->output_count; o++)
+            if (takes(b, o, k == samples))
+                sum[o] = fold(b->outputs[o].reducer, sum[o], pp_foc_channel(&m, &x, sample, load, b->outputs[o].channel));
         if (k < samples)
-            pp_lane_foc_move(&m, &x, load, substeps, with);
+            pp_foc_move(&m, &x, load, substeps, with);
     }
+    return true;
 }
 
-PP_INLINE void sweep_bldc(const pp_sweep *s, const pp_case *const *cases, int count, reduction *r, const volatile int *stop, int with)
+PP_INLINE bool run_bldc(const pp_block *b, pp_real *sum, int with)
 {
-    pp_lane_bldc_model m;
-    transpose(cases, count, offsetof(pp_twin, model), (pp_real *)&m, sizeof m / sizeof(pp_real));
-    pp_lane_bldc_run x = pp_lane_bldc_start();
-    long samples = cases[0]->samples;
-    int substeps = cases[0]->twin.substeps;
-    for (long k = 0; k <= samples && !*stop; k++) {
-        pp_real sample = pp_set((pp_scalar)k);
-        pp_lane_bldc_input in = pp_lane_bldc_sample(&m, &x, pp_lane_scenario_speed(&m.scenario, sample), pp_lane_scenario_load(&m.scenario, sample));
-        for (int o = 0; o < s->output_count; o++)
-            if (s->outputs[o].reducer != PP_FINAL || k == samples)
-                r->value[o] = fold(s->outputs[o].reducer, r->value[o], pp_lane_bldc_channel(&m, &x, sample, in, s->outputs[o].channel));
+    pp_bldc_model m;
+    transpose(b, (pp_real *)&m, sizeof m / sizeof(pp_real));
+    pp_bldc_run x = pp_bldc_start();
+    long samples = b->cases[0]->samples;
+    int substeps = b->cases[0]->substeps;
+    for (long k = 0; k <= samples; k++) {
+        if (*b->stop)
+            return false;
+        pp_real sample = pp_set((pp_scalar)k), ref = pp_scenario_speed(&m.scenario, sample);
+        pp_bldc_input in = pp_bldc_sample(&m, &x, ref, pp_scenario_load(&m.scenario, sample));
+        for (int o = 0; o < b->output_count; o++)
+            if (takes(b, o, k == samples))
+                sum[o] = fold(b->outputs[o].reducer, sum[o], pp_bldc_channel(&m, &x, sample, in, b->outputs[o].channel));
         if (k < samples)
-            pp_lane_bldc_run_period(&m, &x, in, substeps, with);
+            pp_bldc_run_period(&m, &x, in, substeps, with);
     }
+    return true;
+}
+
+/* One compiled loop for each set of features that a run can need, so that the plain ones stay lean. */
+static bool foc_plain(const pp_block *b, pp_real *sum) { return run_foc(b, sum, 0, false); }
+static bool foc_angle(const pp_block *b, pp_real *sum) { return run_foc(b, sum, PP_WITH_ANGLE, false); }
+static bool foc_full(const pp_block *b, pp_real *sum) { return run_foc(b, sum, PP_WITH_EVERYTHING, b->cases[0]->mtpa); }
+static bool bldc_plain(const pp_block *b, pp_real *sum) { return run_bldc(b, sum, 0); }
+static bool bldc_full(const pp_block *b, pp_real *sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING); }
+
+bool PP_KERNEL(const pp_block *b)
+{
+    reductions sum;
+    for (int o = 0; o < b->output_count; o++)
+        sum[o] = pp_set(initial(b->outputs[o].reducer));
+    const pp_case *first = b->cases[0];
+    bool full = first->mtpa || (first->with & (PP_WITH_ENERGY | PP_WITH_FRICTION));
+    bool ended;
+    if (first->six_step)
+        ended = full ? bldc_full(b, sum) : bldc_plain(b, sum);
+    else
+        ended = full ? foc_full(b, sum) : (first->with & PP_WITH_ANGLE) ? foc_angle(b, sum) : foc_plain(b, sum);
+    for (int l = 0; ended && l < b->count; l++)
+        for (int o = 0; o < b->output_count; o++)
+            b->results[b->cases[l]->index * b->output_count + o] =
+                finish(b->outputs[o].reducer, (double)sum[o][l], first->samples);
+    return ended;
 }

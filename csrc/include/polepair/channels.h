@@ -18,6 +18,13 @@ typedef struct pp_channel_info {
 const pp_channel_info *pp_channel_at(int i);
 /* Index of a channel, or -1. */
 int pp_channel_find(const char *name);
+/* How a channel over a run becomes one number (PEAK: largest magnitude). */
+typedef enum pp_reducer { PP_FINAL, PP_MEAN, PP_RMS, PP_LEAST, PP_MOST, PP_PEAK, PP_REDUCER_COUNT } pp_reducer;
+
+typedef struct pp_reduced {
+    int channel, reducer;
+} pp_reduced;
+
 /* Set of channels as bits. */
 #define PP_BIT(name) (1u << PP_CHANNEL_##name)
 enum { PP_CHANNELS_ENERGY = PP_BIT(energy_in) | PP_BIT(energy_copper) | PP_BIT(energy_friction) | PP_BIT(energy_load) };

@@ -32,7 +32,7 @@ typedef struct pp_energy {
 } pp_energy;
 
 /* What a run carries along; constants at the call, so that the unused parts cost nothing. */
-enum { PP_WITH_FRICTION = 1, PP_WITH_ENERGY = 2, PP_WITH_ANGLE = 4 };
+enum { PP_WITH_FRICTION = 1, PP_WITH_ENERGY = 2, PP_WITH_ANGLE = 4, PP_WITH_EVERYTHING = 7 };
 
 /* Coulomb (regularised: linear below 1 rad/s) and quadratic torque, scaled. */
 PP_INLINE pp_real pp_pmsm_dry(const pp_pmsm *m, pp_real w)

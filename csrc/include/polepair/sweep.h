@@ -4,13 +4,6 @@
 
 #include "polepair/twin.h"
 
-typedef enum pp_reducer { PP_FINAL, PP_MEAN, PP_RMS, PP_LEAST, PP_MOST, PP_PEAK, PP_REDUCER_COUNT } pp_reducer;
-
-/* A recorded output: a channel reduced over the samples 0..n of the run (PEAK: largest magnitude). */
-typedef struct pp_sweep_output {
-    int channel, reducer;
-} pp_sweep_output;
-
 enum { PP_SWEEP_OUTPUTS_MAX = 32 };
 
 typedef struct pp_sweep {
@@ -21,7 +14,7 @@ typedef struct pp_sweep {
     long cases;
     double t_end;      /* simulated time of each case [s] */
     bool retune;       /* true: each case tunes its controller to its own machine; false: to the base machine */
-    const pp_sweep_output *outputs;
+    const pp_reduced *outputs; /* taken over the samples 0..n of each run */
     int output_count; /* <= PP_SWEEP_OUTPUTS_MAX */
     double *results;  /* cases x output_count; NaN where the status is not PP_OK */
     uint8_t *status;  /* cases: pp_status */

@@ -50,6 +50,9 @@ pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state);
 /* One control period: the controller samples, *out (may be NULL) gets every channel, the machine moves. */
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out);
 
+/* What a run of these channels has to carry along: a set of PP_WITH_*. */
+int pp_twin_needs(const pp_twin *twin, const int *channels, int count);
+
 /* `rows` rows of the chosen channels under the twin's scenario, one every `every` periods: row r is taken at sample
  * start + r * every, and the machine moves on after each row but, where `stop` is set, the last. out: rows x count.
  * PP_DIVERGED if a value is not finite at the end. */

@@ -1,0 +1,5 @@
+/* The lane kernel on 2 doubles, baseline instructions. */
+#define PP_LANES 2
+#define PP_KERNEL pp_kernel_plain
+#define PP_WIDTH pp_width_plain
+#include "kernel_body.h"

@@ -1,0 +1,296 @@
+/* A sweep: workers take chunks of cases, set them up in scalar code and run like cases side by side. */
+#define _POSIX_C_SOURCE 200809L
+#include "polepair/sweep.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernel.h"
+
+enum { CHUNK = 64, THREADS_MAX = 256 };
+
+typedef struct isa {
+    const char *name;
+    pp_kernel *kernel;
+    const int *width;
+} isa;
+
+static const isa isas[] = {
+#if defined __x86_64__
+    {"avx512", pp_kernel_avx512, &pp_width_avx512},
+    {"avx2", pp_kernel_avx2, &pp_width_avx2},
+#endif
+    {"plain", pp_kernel_plain, &pp_width_plain},
+};
+enum { ISA_COUNT = sizeof isas / sizeof isas[0] };
+
+static bool machine_has(const char *name)
+{
+#if defined __x86_64__
+    __builtin_cpu_init();
+    if (!strcmp(name, "avx512"))
+        return __builtin_cpu_supports("avx512f");
+    if (!strcmp(name, "avx2"))
+        return __builtin_cpu_supports("avx2");
+#endif
+    return !strcmp(name, "plain");
+}
+
+/* The choice made by pp_sweep_force_isa; NULL means the best that the machine has. */
+static const isa *forced;
+
+static const isa *choose(void)
+{
+    for (int i = 0; !forced && i < ISA_COUNT; i++)
+        if (machine_has(isas[i].name))
+            return &isas[i];
+    return forced;
+}
+
+const char *pp_sweep_isa(void) { return choose()->name; }
+
+bool pp_sweep_force_isa(const char *name)
+{
+    if (!name) {
+        forced = NULL;
+        return true;
+    }
+    for (int i = 0; i < ISA_COUNT; i++)
+        if (!strcmp(isas[i].name, name) && machine_has(name)) {
+            forced = &isas[i];
+            return true;
+        }
+    return false;
+}
+
+struct pp_sweep_job {
+    pp_sweep sweep;
+    pp_machine nominal;
+    int channels[PP_SWEEP_OUTPUTS_MAX];
+    const isa *isa;
+    pthread_t thread[THREADS_MAX];
+    int threads, running;
+    long next, done;
+    volatile int stop;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+};
+
+/* A worker's chunk of cases. */
+typedef struct pp_batch {
+    pp_case cases[CHUNK];
+    pp_twin twins[CHUNK];
+    bool taken[CHUNK];
+    int count;
+} pp_batch;
+
+static void refuse(const pp_sweep *s, long index, pp_status status, int where)
+{
+    s->status[index] = (uint8_t)status;
+    if (s->where)
+        s->where[index] = (int16_t)where;
+    for (int o = 0; o < s->output_count; o++)
+        s->results[index * s->output_count + o] = NAN;
+}
+
+/* Parameters of case `index`: the base with the columns replaced. */
+static pp_status case_params(const pp_sweep *s, long index, pp_params *params, int *bad)
+{
+    *params = *s->base;
+    for (int c = 0; c < s->column_count; c++) {
+        double value = s->values[index * s->column_count + c];
+        if (!pp_param_valid(s->columns[c], value)) {
+            *bad = s->columns[c];
+            return PP_RANGE;
+        }
+        ((double *)params)[s->columns[c]] = value;
+    }
+    return PP_OK;
+}
+
+static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
+{
+    const pp_sweep *s = &job->sweep;
+    pp_params params;
+    pp_machine machine;
+    pp_twin *twin = &batch->twins[batch->count];
+    int bad = -1;
+    pp_status status = case_params(s, index, &params, &bad);
+    if (status == PP_OK)
+        status = pp_machine_derive(&params, &machine);
+    if (status == PP_OK)
+        status = pp_twin_setup_machine(&params, &machine, s->retune ? NULL : &job->nominal, twin);
+    refuse(s, index, status, bad);
+    if (status != PP_OK)
+        return;
+    pp_case *c = &batch->cases[batch->count];
+    *c = (pp_case){(const double *)&twin->model, index, (long)(s->t_end / twin->period + 0.5), twin->substeps,
+                   pp_twin_needs(twin, job->channels, s->output_count), twin->six_step, twin->mtpa};
+    batch->taken[batch->count++] = false;
+}
+
+static bool alike(const pp_case *a, const pp_case *b)
+{
+    return a->samples == b->samples && a->substeps == b->substeps && a->with == b->with && a->six_step == b->six_step &&
+           a->mtpa == b->mtpa;
+}
+
+/* The next cases of the chunk that can run side by side. */
+static int gather(pp_batch *batch, int width, const pp_case **block)
+{
+    int count = 0;
+    for (int i = 0; i < batch->count && count < width; i++)
+        if (!batch->taken[i] && (count == 0 || alike(block[0], &batch->cases[i]))) {
+            batch->taken[i] = true;
+            block[count++] = &batch->cases[i];
+        }
+    return count;
+}
+
+/* A run that left the finite numbers is refused. */
+static void judge(const pp_sweep *s, const pp_case *c, bool ended)
+{
+    bool finite = true;
+    for (int o = 0; ended && o < s->output_count; o++)
+        finite = finite && isfinite(s->results[c->index * s->output_count + o]);
+    if (!ended || !finite)
+        refuse(s, c->index, ended ? PP_DIVERGED : PP_CANCELLED, -1);
+}
+
+static void run_chunk(pp_sweep_job *job, pp_batch *batch)
+{
+    const pp_sweep *s = &job->sweep;
+    const pp_case *cases[PP_LANES_MAX];
+    int count;
+    while ((count = gather(batch, *job->isa->width, cases)) > 0) {
+        pp_block block = {cases, count, s->outputs, s->output_count, s->results, &job->stop};
+        bool ended = job->isa->kernel(&block);
+        for (int i = 0; i < count; i++)
+            judge(s, cases[i], ended);
+        if (ended)
+            __atomic_fetch_add(&job->done, count, __ATOMIC_RELAXED);
+    }
+}
+
+/* Cases per grab: small enough to share a short sweep among the threads. */
+static long chunk_size(const pp_sweep_job *job)
+{
+    long width = *job->isa->width, fair = job->sweep.cases / (8L * job->threads) / width * width;
+    return fair < width ? width : fair > CHUNK ? CHUNK : fair;
+}
+
+static void work_through(pp_sweep_job *job, pp_batch *batch)
+{
+    const pp_sweep *s = &job->sweep;
+    long size = chunk_size(job);
+    for (;;) {
+        long first = __atomic_fetch_add(&job->next, size, __ATOMIC_RELAXED), last = first + size;
+        if (first >= s->cases)
+            return;
+        batch->count = 0;
+        for (long i = first; i < last && i < s->cases; i++) {
+            if (job->stop)
+                refuse(s, i, PP_CANCELLED, -1);
+            else
+                prepare(job, batch, i);
+        }
+        run_chunk(job, batch);
+    }
+}
+
+static void *worker(void *argument)
+{
+    pp_sweep_job *job = argument;
+    pp_batch *mine = malloc(sizeof *mine);
+    if (mine)
+        work_through(job, mine);
+    free(mine);
+    pthread_mutex_lock(&job->lock);
+    job->running--;
+    pthread_cond_broadcast(&job->ended);
+    pthread_mutex_unlock(&job->lock);
+    return NULL;
+}
+
+static void launch(pp_sweep_job *job)
+{
+    int wanted = job->sweep.threads < 1 ? 1 : job->sweep.threads > THREADS_MAX ? THREADS_MAX : job->sweep.threads;
+    pthread_mutex_lock(&job->lock);
+    job->threads = wanted;
+    while (job->running < wanted && !pthread_create(&job->thread[job->running], NULL, worker, job))
+        job->running++;
+    job->threads = job->running;
+    pthread_mutex_unlock(&job->lock);
+}
+
+pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
+{
+    pp_sweep_job *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL;
+    job->sweep = *sweep;
+    job->isa = choose();
+    for (int o = 0; o < sweep->output_count; o++)
+        job->channels[o] = sweep->outputs[o].channel;
+    bool tuned = sweep->retune || pp_machine_derive(sweep->base, &job->nominal) == PP_OK;
+    for (long i = 0; i < sweep->cases; i++)
+        refuse(sweep, i, tuned ? PP_NO_MEMORY : PP_ARGUMENT, -1);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&job->lock, NULL);
+    pthread_cond_init(&job->ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (tuned)
+        launch(job);
+    return job;
+}
+
+bool pp_sweep_wait(pp_sweep_job *job, double seconds)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    long ns = until.tv_nsec + (long)(seconds * 1e9);
+    until.tv_sec += ns / 1000000000L;
+    until.tv_nsec = ns % 1000000000L;
+    pthread_mutex_lock(&job->lock);
+    while (job->running > 0 && pthread_cond_timedwait(&job->ended, &job->lock, &until) != ETIMEDOUT)
+        ;
+    bool all = job->running == 0;
+    pthread_mutex_unlock(&job->lock);
+    return all;
+}
+
+long pp_sweep_done(const pp_sweep_job *job) { return __atomic_load_n(&job->done, __ATOMIC_RELAXED); }
+
+void pp_sweep_cancel(pp_sweep_job *job) { job->stop = 1; }
+
+void pp_sweep_finish(pp_sweep_job *job)
+{
+    for (int i = 0; i < job->threads; i++)
+        pthread_join(job->thread[i], NULL);
+    pthread_cond_destroy(&job->ended);
+    pthread_mutex_destroy(&job->lock);
+    free(job);
+}
+
+void pp_sweep_derive(const pp_sweep *s, const int *fields, int count, double *out)
+{
+    for (long i = 0; i < s->cases; i++) {
+        pp_params params;
+        pp_machine machine;
+        int bad = -1;
+        pp_status status = case_params(s, i, &params, &bad);
+        if (status == PP_OK)
+            status = pp_machine_derive(&params, &machine);
+        s->status[i] = (uint8_t)status;
+        if (s->where)
+            s->where[i] = (int16_t)bad;
+        for (int f = 0; f < count; f++)
+            out[i * count + f] = status == PP_OK ? ((const double *)&machine)[fields[f]] : NAN;
+    }
+}

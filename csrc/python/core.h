@@ -1,0 +1,62 @@
+/* python/core.h: shared by the files of the extension; the only header that includes Python.h. */
+#ifndef PP_PYTHON_CORE_H
+#define PP_PYTHON_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#define NPY_NO_DEPRECATED_API NPY_1_22_API_VERSION
+#define PY_ARRAY_UNIQUE_SYMBOL polepair_array_api
+#ifndef PP_MAIN_FILE
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+#include "polepair/machine.h"
+#include "polepair/sweep.h"
+#include "polepair/twin.h"
+
+typedef struct derived_object {
+    PyObject_HEAD
+    pp_machine machine;
+} derived_object;
+
+enum { GROUPS_MAX = 32 };
+
+typedef struct module_state {
+    PyTypeObject *params, *derived, *twin, *group[GROUPS_MAX];
+} module_state;
+
+typedef struct params_object {
+    PyObject_HEAD
+    module_state *state; /* lives as long as the type does */
+    pp_params values;
+} params_object;
+
+/* State of the module that defined the type, or a base of it (the limited API of 3.11 has no PyType_GetModuleByDef).
+ * NULL with an exception set. */
+module_state *state_of(PyTypeObject *type);
+/* Raises ValueError for a refusal: "where = value: text". bad_row names the parameter for PP_RANGE. Returns NULL. */
+PyObject *raise_status(pp_status status, const pp_params *params, int bad_row);
+/* The value of row i as Python sees it: float, int or the name of a choice. */
+PyObject *param_to_python(int row, double value);
+/* Converts and checks a Python value for row i; -1 with an exception set when it does not fit. */
+int param_from_python(int row, PyObject *value, double *out);
+/* Sets an attribute of `module` to a type made from the spec; NULL with an exception set. */
+PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
+
+int add_params_types(PyObject *module, module_state *state);
+int add_derived_type(PyObject *module, module_state *state);
+int add_twin_type(PyObject *module, module_state *state);
+/* sweep(...) and sweep_derive(...); arguments in module.c's docstrings. */
+PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *call_sweep_derive(PyObject *module, PyObject *args);
+PyObject *derived_from(PyObject *self, PyObject *unused);
+/* Geometry methods of Params. */
+PyObject *params_outline(PyObject *self, PyObject *name);
+PyObject *params_dims(PyObject *self, PyObject *unused);
+PyObject *params_masses(PyObject *self, PyObject *unused);
+PyObject *params_winding(PyObject *self, PyObject *unused);
+
+#endif

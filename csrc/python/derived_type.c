@@ -1,0 +1,163 @@
+/* Derived: the constants of a machine, read only, one attribute per row of derived.def. */
+#include "core.h"
+
+static PyMemberDef derived_members[] = {
+#define PP_DERIVED(field, symbol, unit, doc) \
+    {#field, T_DOUBLE, offsetof(derived_object, machine.field), READONLY, doc " [" unit "]"},
+#include "polepair/derived.def"
+#undef PP_DERIVED
+    {NULL, 0, 0, 0, NULL}};
+
+PyObject *derived_from(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    module_state *state = ((params_object *)self)->state;
+    const pp_params *params = &((params_object *)self)->values;
+    pp_machine machine;
+    pp_status status = pp_machine_derive(params, &machine);
+    if (status != PP_OK)
+        return raise_status(status, params, -1);
+    allocfunc allocate = (allocfunc)PyType_GetSlot(state->derived, Py_tp_alloc);
+    derived_object *derived = (derived_object *)allocate(state->derived, 0);
+    if (derived)
+        derived->machine = machine;
+    return (PyObject *)derived;
+}
+
+static PyObject *derived_dict(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    PyObject *dict = PyDict_New();
+    for (int i = 0; dict && i < PP_DERIVED_COUNT; i++) {
+        PyObject *value = PyFloat_FromDouble(((double *)&((derived_object *)self)->machine)[i]);
+        int failed = !value || PyDict_SetItemString(dict, pp_derived_at(i)->field, value) < 0;
+        Py_XDECREF(value);
+        if (failed)
+            Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+static PyObject *derived_repr(PyObject *self)
+{
+    PyObject *dict = derived_dict(self, NULL);
+    PyObject *text = dict ? PyUnicode_FromFormat("Derived(%R)", dict) : NULL;
+    Py_XDECREF(dict);
+    return text;
+}
+
+/* Two float arguments of a method. */
+static int two_floats(PyObject *const *args, Py_ssize_t count, double *a, double *b, const char *usage)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, usage);
+        return -1;
+    }
+    *a = PyFloat_AsDouble(args[0]);
+    *b = PyErr_Occurred() ? 0 : PyFloat_AsDouble(args[1]);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
+{
+    PyObject *speeds;
+    double i_max, u_max;
+    if (!PyArg_ParseTuple(args, "Odd:torque_limit", &speeds, &i_max, &u_max))
+        return NULL;
+    PyArrayObject *omega = (PyArrayObject *)PyArray_FROM_OTF(speeds, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
+    if (!omega)
+        return NULL;
+    npy_intp shape[2] = {PyArray_SIZE(omega), 6};
+    PyObject *out = PyArray_SimpleNew(2, shape, NPY_DOUBLE);
+    double *row = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
+    const double *w = PyArray_DATA(omega);
+    for (npy_intp i = 0; row && i < shape[0]; i++, row += 6) {
+        pp_operating_point o = pp_operating_limit(&((derived_object *)self)->machine, w[i], i_max, u_max);
+        row[0] = o.torque, row[1] = o.id, row[2] = o.iq, row[3] = o.ud, row[4] = o.uq, row[5] = o.reachable;
+    }
+    Py_DECREF(omega);
+    return out;
+}
+
+static PyObject *derived_mtpa(PyObject *self, PyObject *amplitude)
+{
+    double i = PyFloat_AsDouble(amplitude);
+    return PyErr_Occurred() ? NULL : PyFloat_FromDouble(pp_mtpa_id(&((derived_object *)self)->machine, i));
+}
+
+static PyObject *derived_operating_point(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    double id, iq, omega;
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "operating_point() takes id, iq and omega_m");
+        return NULL;
+    }
+    if (two_floats(args, 2, &id, &iq, "") < 0)
+        return NULL;
+    omega = PyFloat_AsDouble(args[2]);
+    if (PyErr_Occurred())
+        return NULL;
+    pp_operating_point o = pp_operating_at(&((derived_object *)self)->machine, id, iq, omega);
+    return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque", o.torque, "omega_m",
+                         o.omega_m);
+}
+
+static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    module_state *state = state_of(Py_TYPE(self));
+    if (!state)
+        return NULL;
+    if (count != 2 || !PyObject_TypeCheck(args[0], state->params)) {
+        PyErr_SetString(PyExc_TypeError, "iron_loss() takes a Params and omega_m");
+        return NULL;
+    }
+    double omega = PyFloat_AsDouble(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    return PyFloat_FromDouble(pp_iron_loss(&((params_object *)args[0])->values, &((derived_object *)self)->machine, omega));
+}
+
+static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    double id, iq;
+    if (two_floats(args, count, &id, &iq, "copper_loss() takes id and iq") < 0)
+        return NULL;
+    return PyFloat_FromDouble(pp_copper_loss(&((derived_object *)self)->machine, id, iq));
+}
+
+static PyMethodDef derived_methods[] = {
+    {"as_dict", derived_dict, METH_NOARGS, "as_dict($self, /)\n--\n\nEvery value by name (SI)."},
+    {"torque_limit", derived_torque_limit, METH_VARARGS,
+     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\nMost torque at each speed [rad/s] within |i| <= i_max and |u| <= u_max (phase, "
+     "peak): float64 (n, 6) of torque, id, iq, ud, uq, reachable."},
+    {"mtpa_id", derived_mtpa, METH_O, "mtpa_id($self, amplitude, /)\n--\n\nd-axis current [A] of maximum torque per ampere."},
+    {"operating_point", (PyCFunction)(void (*)(void))derived_operating_point, METH_FASTCALL,
+     "operating_point($self, id, iq, omega_m, /)\n--\n\nSteady-state voltages and torque of a current and speed."},
+    {"iron_loss", (PyCFunction)(void (*)(void))derived_iron_loss, METH_FASTCALL,
+     "iron_loss($self, params, omega_m, /)\n--\n\nStator iron loss [W] at a speed, open circuit flux (Bertotti)."},
+    {"copper_loss", (PyCFunction)(void (*)(void))derived_copper_loss, METH_FASTCALL,
+     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W]."},
+    {NULL, NULL, 0, NULL}};
+
+static void derived_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot derived_slots[] = {{Py_tp_doc, "Constants of a machine, made by Motor.derive(): per equivalent star phase, peak values, SI."},
+                                      {Py_tp_dealloc, derived_dealloc},
+                                      {Py_tp_repr, derived_repr},
+                                      {Py_tp_members, derived_members},
+                                      {Py_tp_methods, derived_methods},
+                                      {0, NULL}};
+static PyType_Spec derived_spec = {"polepair._core.Derived", sizeof(derived_object), 0,
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, derived_slots};
+
+int add_derived_type(PyObject *module, module_state *state)
+{
+    state->derived = add_type(module, &derived_spec);
+    return state->derived ? 0 : -1;
+}

@@ -1,0 +1,165 @@
+/* sweep(...) for Python: arrays in, arrays out, signals and progress served while the workers run. */
+#include "core.h"
+
+/* The arrays behind a pp_sweep; cleared together. */
+typedef struct sweep_arrays {
+    PyArrayObject *columns, *values, *outputs, *results, *status, *where;
+} sweep_arrays;
+
+static void clear_arrays(sweep_arrays *a)
+{
+    Py_XDECREF((PyObject *)a->columns);
+    Py_XDECREF((PyObject *)a->values);
+    Py_XDECREF((PyObject *)a->outputs);
+    Py_XDECREF((PyObject *)a->results);
+    Py_XDECREF((PyObject *)a->status);
+    Py_XDECREF((PyObject *)a->where);
+}
+
+static PyArrayObject *as_array(PyObject *value, int type) { return (PyArrayObject *)PyArray_FROM_OTF(value, type, NPY_ARRAY_IN_ARRAY); }
+
+static PyArrayObject *new_array(npy_intp rows, npy_intp columns, int type)
+{
+    npy_intp shape[2] = {rows, columns};
+    return (PyArrayObject *)PyArray_SimpleNew(columns ? 2 : 1, shape, type);
+}
+
+/* Every entry of an int32 array within 0..limit-1. */
+static bool within(PyArrayObject *a, int limit, const char *what)
+{
+    const int32_t *v = PyArray_DATA(a);
+    for (npy_intp i = 0; i < PyArray_SIZE(a); i++)
+        if (v[i] < 0 || v[i] >= limit) {
+            PyErr_Format(PyExc_ValueError, "%s %d: expected 0 to %d", what, v[i], limit - 1);
+            return false;
+        }
+    return true;
+}
+
+/* Fills the case columns of the sweep from Python values; false with an exception set. */
+static bool take_cases(pp_sweep *s, sweep_arrays *a, PyObject *columns, PyObject *values, npy_intp width)
+{
+    a->columns = as_array(columns, NPY_INT32);
+    a->values = a->columns ? as_array(values, NPY_DOUBLE) : NULL;
+    if (!a->values || !within(a->columns, PP_PARAM_COUNT, "column"))
+        return false;
+    if (PyArray_NDIM(a->values) != 2 || PyArray_DIM(a->values, 1) != PyArray_SIZE(a->columns)) {
+        PyErr_SetString(PyExc_ValueError, "values: expected cases x columns");
+        return false;
+    }
+    s->cases = (long)PyArray_DIM(a->values, 0);
+    a->results = new_array(s->cases, width, NPY_DOUBLE);
+    a->status = a->results ? new_array(s->cases, 0, NPY_UINT8) : NULL;
+    a->where = a->status ? new_array(s->cases, 0, NPY_INT16) : NULL;
+    if (!a->where)
+        return false;
+    s->columns = PyArray_DATA(a->columns), s->column_count = (int)PyArray_SIZE(a->columns);
+    s->values = PyArray_DATA(a->values), s->results = PyArray_DATA(a->results);
+    s->status = PyArray_DATA(a->status), s->where = PyArray_DATA(a->where);
+    return true;
+}
+
+static bool take_outputs(pp_sweep *s, sweep_arrays *a, PyObject *outputs)
+{
+    a->outputs = as_array(outputs, NPY_INT32);
+    if (!a->outputs)
+        return false;
+    npy_intp n = PyArray_NDIM(a->outputs) == 2 && PyArray_DIM(a->outputs, 1) == 2 ? PyArray_DIM(a->outputs, 0) : 0;
+    if (n < 1 || n > PP_SWEEP_OUTPUTS_MAX) {
+        PyErr_Format(PyExc_ValueError, "outputs: expected 1 to %d rows of (channel, reducer)", PP_SWEEP_OUTPUTS_MAX);
+        return false;
+    }
+    s->outputs = PyArray_DATA(a->outputs);
+    s->output_count = (int)n;
+    for (int i = 0; i < s->output_count; i++)
+        if (s->outputs[i].channel < 0 || s->outputs[i].channel >= PP_CHANNEL_COUNT || s->outputs[i].reducer < 0 ||
+            s->outputs[i].reducer >= PP_REDUCER_COUNT) {
+            PyErr_SetString(PyExc_ValueError, "outputs: unknown channel or reducer");
+            return false;
+        }
+    return true;
+}
+
+/* Serves signals and progress until the workers are done; false when an exception cancelled the sweep. */
+static bool attend(pp_sweep_job *job, PyObject *progress)
+{
+    bool ended, good = true;
+    double pause = 0.002; /* short sweeps return at once, long ones are looked at 20 times a second */
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        ended = pp_sweep_wait(job, pause);
+        Py_END_ALLOW_THREADS
+        pause = pause < 0.05 ? 2 * pause : 0.05;
+        if (!good)
+            continue;
+        PyObject *seen = PyErr_CheckSignals() || progress == Py_None ? NULL : PyObject_CallFunction(progress, "l", pp_sweep_done(job));
+        Py_XDECREF(seen);
+        good = !PyErr_Occurred();
+        if (!good)
+            pp_sweep_cancel(job);
+    } while (!ended);
+    return good;
+}
+
+/* Runs the sweep; an exception other than KeyboardInterrupt is passed on. Returns whether it ran to the end, or -1. */
+static int run_sweep(const pp_sweep *s, PyObject *progress)
+{
+    pp_sweep_job *job = pp_sweep_start(s);
+    if (!job) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    bool good = attend(job, progress);
+    pp_sweep_finish(job);
+    if (good)
+        return 1;
+    if (!PyErr_ExceptionMatches(PyExc_KeyboardInterrupt))
+        return -1;
+    PyErr_Clear(); /* the finished cases are worth more than the traceback: status tells the rest */
+    return 0;
+}
+
+PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"params", "columns", "values", "t_end", "outputs", "retune", "threads", "progress", NULL};
+    module_state *state = PyModule_GetState(module);
+    PyObject *params, *columns, *values, *outputs, *progress = Py_None;
+    pp_sweep s = {0};
+    sweep_arrays a = {0};
+    int retune = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piO:sweep", names, state->params, &params, &columns, &values, &s.t_end,
+                                     &outputs, &retune, &s.threads, &progress))
+        return NULL;
+    s.base = &((params_object *)params)->values;
+    s.retune = retune != 0;
+    int ended = -1;
+    if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count))
+        ended = run_sweep(&s, progress);
+    PyObject *result = ended < 0 ? NULL : Py_BuildValue("OOOO", a.results, a.status, a.where, ended ? Py_True : Py_False);
+    clear_arrays(&a);
+    return result;
+}
+
+PyObject *call_sweep_derive(PyObject *module, PyObject *args)
+{
+    module_state *state = PyModule_GetState(module);
+    PyObject *params, *columns, *values, *fields;
+    pp_sweep s = {0};
+    sweep_arrays a = {0};
+    if (!PyArg_ParseTuple(args, "O!OOO:sweep_derive", state->params, &params, &columns, &values, &fields))
+        return NULL;
+    s.base = &((params_object *)params)->values;
+    PyObject *result = NULL;
+    a.outputs = as_array(fields, NPY_INT32);
+    if (a.outputs && within(a.outputs, PP_DERIVED_COUNT, "field") &&
+        take_cases(&s, &a, columns, values, PyArray_SIZE(a.outputs))) {
+        const int *list = PyArray_DATA(a.outputs);
+        int count = (int)PyArray_SIZE(a.outputs);
+        Py_BEGIN_ALLOW_THREADS
+        pp_sweep_derive(&s, list, count, s.results);
+        Py_END_ALLOW_THREADS
+        result = Py_BuildValue("OOO", a.results, a.status, a.where);
+    }
+    clear_arrays(&a);
+    return result;
+}

@@ -1,0 +1,199 @@
+/* Twin: a model and its state; runs with the GIL released. */
+#include "core.h"
+
+typedef struct twin_object {
+    PyObject_HEAD
+    pp_twin twin;
+    pp_state state;
+    bool busy; /* a run is under way in some thread */
+} twin_object;
+
+static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"params", "nominal", NULL};
+    module_state *module = state_of(type);
+    PyObject *params, *nominal = Py_None;
+    if (!module || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|O:Twin", names, module->params, &params, &nominal))
+        return NULL;
+    if (nominal != Py_None && !PyObject_TypeCheck(nominal, module->derived)) {
+        PyErr_SetString(PyExc_TypeError, "nominal: expected a Derived or None");
+        return NULL;
+    }
+    const pp_params *values = &((params_object *)params)->values;
+    pp_twin twin;
+    pp_status status = pp_twin_setup(values, nominal == Py_None ? NULL : &((derived_object *)nominal)->machine, &twin);
+    if (status != PP_OK)
+        return raise_status(status, values, -1);
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    twin_object *self = (twin_object *)allocate(type, 0);
+    if (self) {
+        self->twin = twin;
+        pp_twin_start(&self->twin, &self->state);
+    }
+    return (PyObject *)self;
+}
+
+static void twin_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+static bool claim(twin_object *self)
+{
+    if (self->busy)
+        PyErr_SetString(PyExc_RuntimeError, "this twin is running in another thread: expected one run at a time");
+    return !self->busy;
+}
+
+/* The int32 array of channels, every entry checked; NULL with an exception set. New reference. */
+static PyArrayObject *channel_array(PyObject *value)
+{
+    PyArrayObject *channels = (PyArrayObject *)PyArray_FROM_OTF(value, NPY_INT32, NPY_ARRAY_IN_ARRAY);
+    if (!channels)
+        return NULL;
+    const int32_t *c = PyArray_DATA(channels);
+    for (npy_intp i = 0; i < PyArray_SIZE(channels); i++)
+        if (c[i] < 0 || c[i] >= PP_CHANNEL_COUNT) {
+            PyErr_Format(PyExc_ValueError, "channel %d: expected 0 to %d", c[i], PP_CHANNEL_COUNT - 1);
+            Py_DECREF(channels);
+            return NULL;
+        }
+    return channels;
+}
+
+/* A writable C-contiguous float64 array of rows x columns, given or new. New reference. */
+static PyArrayObject *output_array(PyObject *given, npy_intp rows, npy_intp columns)
+{
+    npy_intp shape[2] = {rows, columns};
+    if (!given || given == Py_None)
+        return (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE);
+    PyArrayObject *a = (PyArrayObject *)given;
+    if (PyArray_Check(given) && PyArray_TYPE(a) == NPY_DOUBLE && PyArray_ISCARRAY(a) && PyArray_SIZE(a) == rows * columns)
+        return (PyArrayObject *)Py_NewRef(given);
+    PyErr_Format(PyExc_ValueError, "out: expected a writable C-contiguous float64 array of %zd values",
+                 (Py_ssize_t)(rows * columns));
+    return NULL;
+}
+
+static PyObject *finish_run(pp_status status, PyArrayObject *out)
+{
+    if (status == PP_OK)
+        return (PyObject *)out;
+    Py_DECREF(out);
+    return PyErr_Format(PyExc_ArithmeticError, "%s: %s", pp_status_where(status), pp_status_text(status));
+}
+
+static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    twin_object *self = (twin_object *)object;
+    if (count != 4 && count != 5) {
+        PyErr_SetString(PyExc_TypeError, "run() takes rows, every, stop, channels and out");
+        return NULL;
+    }
+    long rows = PyLong_AsLong(args[0]), every = PyErr_Occurred() ? 0 : PyLong_AsLong(args[1]);
+    int stop = PyErr_Occurred() ? 0 : PyObject_IsTrue(args[2]);
+    if (PyErr_Occurred())
+        return NULL;
+    if (rows < 1 || every < 1) {
+        PyErr_SetString(PyExc_ValueError, "rows, every: expected at least 1");
+        return NULL;
+    }
+    PyArrayObject *channels = channel_array(args[3]);
+    if (!channels)
+        return NULL;
+    PyArrayObject *out = output_array(count == 5 ? args[4] : NULL, rows, PyArray_SIZE(channels));
+    if (!out || !claim(self)) {
+        Py_DECREF(channels);
+        Py_XDECREF((PyObject *)out);
+        return NULL;
+    }
+    const int *list = PyArray_DATA(channels);
+    double *to = PyArray_DATA(out);
+    int width = (int)PyArray_SIZE(channels);
+    pp_status status;
+    self->busy = true;
+    Py_BEGIN_ALLOW_THREADS
+    status = pp_twin_run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
+    Py_DECREF(channels);
+    return finish_run(status, out);
+}
+
+static PyObject *twin_step(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    twin_object *self = (twin_object *)object;
+    if (count > 2) {
+        PyErr_SetString(PyExc_TypeError, "step() takes speed_ref and load_torque");
+        return NULL;
+    }
+    pp_input input = pp_twin_scenario(&self->twin, &self->state);
+    if (count > 0)
+        input.speed_ref = PyFloat_AsDouble(args[0]);
+    if (count > 1 && !PyErr_Occurred())
+        input.load_torque = PyFloat_AsDouble(args[1]);
+    if (PyErr_Occurred() || !claim(self))
+        return NULL;
+    npy_intp size = PP_CHANNEL_COUNT;
+    PyObject *out = PyArray_SimpleNew(1, &size, NPY_DOUBLE);
+    if (out)
+        pp_twin_step(&self->twin, &self->state, input, PyArray_DATA((PyArrayObject *)out));
+    return out;
+}
+
+static PyObject *twin_reset(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    twin_object *self = (twin_object *)object;
+    if (!claim(self))
+        return NULL;
+    pp_twin_start(&self->twin, &self->state);
+    Py_RETURN_NONE;
+}
+
+static PyObject *twin_fork(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    twin_object *self = (twin_object *)object;
+    if (!claim(self))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(Py_TYPE(object), Py_tp_alloc);
+    twin_object *copy = (twin_object *)allocate(Py_TYPE(object), 0);
+    if (copy) {
+        copy->twin = self->twin;
+        copy->state = self->state;
+    }
+    return (PyObject *)copy;
+}
+
+static PyMemberDef twin_members[] = {
+    {"period", T_DOUBLE, offsetof(twin_object, twin.period), READONLY, "control period [s]"},
+    {"sample", T_LONG, offsetof(twin_object, state.sample), READONLY, "control periods since the start"},
+    {NULL, 0, 0, 0, NULL}};
+
+static PyMethodDef twin_methods[] = {
+    {"run", (PyCFunction)(void (*)(void))twin_run, METH_FASTCALL,
+     "run($self, rows, every, stop, channels, out=None, /)\n--\n\nRows of channels (int32 array of indices), one each `every` periods; "
+     "`stop` keeps the machine at the last row. Returns float64 (rows, channels). ArithmeticError when the run diverges."},
+    {"step", (PyCFunction)(void (*)(void))twin_step, METH_FASTCALL,
+     "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at its start, float64."},
+    {"reset", twin_reset, METH_NOARGS, "reset($self, /)\n--\n\nBack to rest."},
+    {"fork", twin_fork, METH_NOARGS, "fork($self, /)\n--\n\nA second twin in the same state."},
+    {NULL, NULL, 0, NULL}};
+
+static PyType_Slot twin_slots[] = {{Py_tp_doc, "Twin(params, nominal=None)\n--\n\nModel and state of a twin; nominal is the machine its controller is tuned to."},
+                                   {Py_tp_new, twin_new},
+                                   {Py_tp_dealloc, twin_dealloc},
+                                   {Py_tp_members, twin_members},
+                                   {Py_tp_methods, twin_methods},
+                                   {0, NULL}};
+static PyType_Spec twin_spec = {"polepair._core.Twin", sizeof(twin_object), 0, Py_TPFLAGS_DEFAULT, twin_slots};
+
+int add_twin_type(PyObject *module, module_state *state)
+{
+    state->twin = add_type(module, &twin_spec);
+    return state->twin ? 0 : -1;
+}

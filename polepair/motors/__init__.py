@@ -1,0 +1,1 @@
+"""Catalogue motors, one TOML file each."""

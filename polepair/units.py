@@ -1,0 +1,39 @@
+"""Numbers with units in files: "7.62 mm" -> 0.00762. pint does the work; the core sees SI floats only."""
+
+import re
+from functools import cache
+
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*$")
+
+
+@cache
+def _registry():
+    import pint
+
+    registry = pint.UnitRegistry()
+    registry.define("krpm = 1000 * revolution_per_minute")
+    return registry
+
+
+def _spell(unit: str) -> str:
+    """pint's spelling: krpm has no prefix form, a percent sign is a word."""
+    return unit.replace("%", "percent").replace("·", "*").replace("Ω", "ohm").replace("^", "**")
+
+
+def to_si(text: str, unit: str) -> float:
+    """The number in `text` converted to the SI `unit`; a bare number is taken as SI. ValueError tells what is wrong."""
+    import pint
+
+    match = _NUMBER.match(text)
+    if not match:
+        raise ValueError(f"expected a number with a unit of {unit}")
+    number, given = float(match[1]), match[2]
+    if not given:
+        return number
+    registry = _registry()
+    try:
+        return float(registry.Quantity(number, _spell(given)).to("" if unit == "1" else _spell(unit)).magnitude)
+    except pint.DimensionalityError:
+        raise ValueError(f"unit {given} does not convert to {unit}") from None
+    except Exception:
+        raise ValueError(f"unknown unit {given}, expected one that converts to {unit}") from None

@@ -1,0 +1,50 @@
+"""Builds polepair._core; everything else is in pyproject.toml."""
+
+import os
+import platform
+from glob import glob
+
+import numpy
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+LANES = {"kernel_avx2.c": ["-mavx2"], "kernel_avx512.c": ["-mavx512f", "-mprefer-vector-width=512"]}
+FULL_API = bool(os.environ.get("POLEPAIR_FULL_API"))  # debug interpreters count references only without the limited API
+FLAGS = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
+FLAGS += ["-Wpointer-arith", "-Wstrict-prototypes", "-Werror=implicit-function-declaration"]
+MACROS = [("NPY_TARGET_VERSION", "NPY_1_22_API_VERSION")] + ([] if FULL_API else [("Py_LIMITED_API", "0x030b0000")])
+
+
+def sources():
+    """Every C file of the core, the host layer and the extension; the x86 kernels only on x86."""
+    x86 = platform.machine() in ("x86_64", "AMD64")
+    files = sorted(glob("csrc/core/*.c") + glob("csrc/host/*.c") + glob("csrc/python/*.c"))
+    return [f for f in files if x86 or os.path.basename(f) not in LANES]
+
+
+class Build(build_ext):
+    """Adds the instruction set to the lane kernels only."""
+
+    def build_extensions(self):
+        compile_one = self.compiler._compile
+
+        def with_lanes(obj, src, ext, cc_args, extra, pp_opts):
+            compile_one(obj, src, ext, cc_args, extra + LANES.get(os.path.basename(src), []), pp_opts)
+
+        self.compiler._compile = with_lanes
+        super().build_extensions()
+
+
+HEADERS = glob("csrc/**/*.h", recursive=True) + glob("csrc/**/*.def", recursive=True)
+CORE = Extension(
+    "polepair._core",
+    sources(),
+    include_dirs=["csrc/include", "csrc/host", numpy.get_include()],
+    define_macros=MACROS,
+    extra_compile_args=FLAGS + os.environ.get("POLEPAIR_CFLAGS", "").split(),
+    extra_link_args=os.environ.get("POLEPAIR_CFLAGS", "").split(),
+    depends=sorted(HEADERS),
+    py_limited_api=not FULL_API,
+)
+OPTIONS = {} if FULL_API else {"bdist_wheel": {"py_limited_api": "cp311"}}
+setup(ext_modules=[CORE], cmdclass={"build_ext": Build}, options=OPTIONS)
