@@ -10,13 +10,11 @@ _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*
 def _registry():
     import pint
 
-    registry = pint.UnitRegistry()
-    registry.define("krpm = 1000 * revolution_per_minute")
-    return registry
+    return pint.UnitRegistry()
 
 
 def _spell(unit: str) -> str:
-    """pint's spelling: krpm has no prefix form, a percent sign is a word."""
+    """pint's spelling of what people write."""
     return unit.replace("%", "percent").replace("·", "*").replace("Ω", "ohm").replace("^", "**")
 
 

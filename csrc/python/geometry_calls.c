@@ -97,7 +97,13 @@ PyObject *params_winding(PyObject *self, PyObject *unused)
     PyObject *array = PyArray_SimpleNew(2, shape, NPY_INT8);
     if (!array)
         return NULL;
+    PyObject *coils = PyArray_SimpleNew(1, &shape[1], NPY_INT8);
+    if (!coils) {
+        Py_DECREF(array);
+        return NULL;
+    }
     for (int k = 0; k < 3; k++)
         memcpy((char *)PyArray_DATA((PyArrayObject *)array) + k * w.slots, w.conductors[k], (size_t)w.slots);
-    return Py_BuildValue("Ni", array, w.span);
+    memcpy(PyArray_DATA((PyArrayObject *)coils), w.coil_phase, (size_t)w.slots);
+    return Py_BuildValue("NNi", array, coils, w.span);
 }

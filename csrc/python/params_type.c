@@ -162,7 +162,8 @@ static PyMethodDef params_methods[] = {
     {"masses", params_masses, METH_NOARGS,
      "masses($self, /)\n--\n\nVolume, mass, height, axial and transverse inertia of every part, by name (SI)."},
     {"winding_layout", params_winding, METH_NOARGS,
-     "winding_layout($self, /)\n--\n\nSigned coil sides, int8 (3, slots), and the coil span."},
+     "winding_layout($self, /)\n--\n\nSigned coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) of the coil that starts in each slot int8 (slots,), 0 for "
+     "none; coil span."},
     {NULL, NULL, 0, NULL}};
 
 /* Params.stator and so on; the closure is the group's index, filled in below. */
