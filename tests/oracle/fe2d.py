@@ -228,9 +228,8 @@ class Solver:
         return own[0] - 0.5 * (own[1] + own[2]), own
 
 
-def study(name):
-    """psi_pm, self, mutual and synchronous inductance of a catalogue motor by finite elements."""
-    motor = pp.load(name)
+def study_motor(motor):
+    """psi_pm, self, mutual and synchronous inductance of a motor by finite elements."""
     p = int(motor.rotor.pole_pairs)
     turns, paths, L = motor.winding.turns, motor.winding.parallel_paths, motor.stator.length
     samples = []
@@ -255,7 +254,7 @@ if __name__ == "__main__":
     store = Path(__file__).with_name("results.json")
     results = json.loads(store.read_text()) if store.exists() else {}
     for name in sys.argv[1:] or DEFAULT:
-        results[name] = {k: float(f"{v:.6g}") for k, v in study(name).items()}
+        results[name] = {k: float(f"{v:.6g}") for k, v in study_motor(pp.load(name)).items()}
         d = pp.load(name).derive()
         r = results[name]
         print(f"{name}: psi {d.psi_pm / r['psi_pm'] - 1:+.2%}  L {(d.L_gap + d.L_slot) / r['L_2d'] - 1:+.2%}  {r}", flush=True)

@@ -1,0 +1,57 @@
+# polepair: make demo, make test; make help lists the rest.
+SHELL := /bin/bash
+VENV := .venv
+PY := $(VENV)/bin/python
+OUT := build/demo
+STAMP := $(VENV)/.ready
+SOURCES := $(wildcard csrc/*/*.c csrc/*/*.h csrc/*/*/*.h csrc/*/*/*.def setup.py pyproject.toml)
+
+.PHONY: help demo test build check fmt bench docs faults clean wheel table
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 adds a clip)
+	@mkdir -p $(OUT)
+	@$(PY) -m polepair design outrunner-12s14p --out $(OUT)
+	@$(PY) -m polepair run outrunner-12s14p --time 0.5 --out $(OUT)/run.parquet
+	@$(PY) -m polepair sweep outrunner-12s14p magnet.Br=1.0:1.4:21 winding.turns=12:20:9 --time 0.5 --out $(OUT)/sweep.parquet
+	@$(PY) -m polepair report outrunner-12s14p --run $(OUT)/run.parquet --sweep $(OUT)/sweep.parquet --cad $(OUT)/motor.json --out $(OUT)/report.html
+	@$(if $(FILM),packaging/bpy.sh && $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
+	@echo "open $(OUT)/report.html"
+
+test: build ## every test (short forms of the long ones)
+	@packaging/test.sh
+
+build: $(STAMP) ## system packages, .venv and the extension
+
+$(VENV)/.packages: packaging/debian.txt packaging/setup.sh
+	@packaging/setup.sh packages
+	@mkdir -p $(VENV) && touch $@
+$(VENV)/.tools: $(VENV)/.packages pyproject.toml
+	@packaging/setup.sh venv $(VENV)
+	@touch $@
+$(STAMP): $(VENV)/.tools $(SOURCES)
+	@packaging/setup.sh build $(VENV)
+	@touch $@
+
+check: build ## formatters, linters, house rules, stubs
+	@packaging/check.sh
+
+fmt: build ## formats C and Python
+	@$(VENV)/bin/clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h')
+	@$(VENV)/bin/ruff format -q . && $(VENV)/bin/ruff check -q --fix .
+
+table: build ## regenerates what is made from the parameter table
+	@$(PY) -m polepair.generate
+
+bench: build ## polepair beside its peers
+	@benchmarks/run.sh
+
+faults: build ## long fault and fuzz runs
+	@$(PY) -m pytest tests -m "slow or not slow" -q
+
+wheel: build ## the cp311-abi3 wheel in build/wheel
+	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+
+clean: ## removes what was built
+	@rm -rf build $(VENV) polepair/*.so *.egg-info

@@ -1,0 +1,1 @@
+"""polepair's FreeCAD workbench: motors as solids."""

@@ -1,0 +1,45 @@
+#!/bin/bash
+# Set-up steps of the Makefile: packages | venv DIR | build DIR. Each says one line when it has work to do.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+wanted() { sed 's/#.*//' packaging/debian.txt | tr -d ' \t' | grep .; }
+missing() { for p in $(wanted); do dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || echo "$p"; done; }
+root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+
+packages() {
+    command -v dpkg-query >/dev/null || { echo "not a Debian system: install python3.11+ with venv and headers, gcc and FreeCAD yourself" >&2; return 0; }
+    local need; need=$(missing | tr '\n' ' ')
+    [ -n "$need" ] || return 0
+    if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+        echo "missing packages; run: sudo apt-get install --no-install-recommends $need" >&2
+        exit 2
+    fi
+    echo "installing Debian packages: $need"
+    export DEBIAN_FRONTEND=noninteractive
+    root apt-get update -qq
+    root apt-get install -y -qq --no-install-recommends $need >/dev/null
+}
+
+venv() {
+    local py=/usr/bin/python3
+    [ -x "$py" ] || py=python3
+    "$py" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 is too old: expected 3.11 or newer" >&2; exit 2; }
+    [ -x "$1/bin/python" ] || "$py" -m venv "$1"
+    echo "installing Python packages into $1"
+    "$1/bin/pip" install -q --disable-pip-version-check --upgrade "setuptools>=77" wheel "numpy>=2"
+    "$1/bin/python" - <<'P' > "$1/requirements.txt"
+import tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+extra = project["optional-dependencies"]
+print("\n".join(project["dependencies"] + extra["report"] + extra["test"] + extra["check"]))
+P
+    "$1/bin/pip" install -q --disable-pip-version-check -r "$1/requirements.txt"
+}
+
+build() {
+    echo "building polepair"
+    "$1/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+}
+
+"$@"
