@@ -6,7 +6,7 @@ import json
 import bpy
 import numpy as np
 
-from .compat import ensure_fcurve
+from .compat import ensure_fcurve, shade_by_angle
 
 
 def set_keys(owner, path: str, index: int, keys) -> None:
@@ -33,6 +33,7 @@ def add_mesh(name: str, vertices, faces):
     if bpy.app.version < (4, 1, 0):
         mesh.polygons.foreach_set("loop_total", np.full(len(faces), 3, dtype=np.int32))
     mesh.update(calc_edges=True)
+    shade_by_angle(mesh)
     obj = bpy.data.objects.new(name, mesh)
     bpy.context.scene.collection.objects.link(obj)
     return obj

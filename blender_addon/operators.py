@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The import operator and its menu entry."""
 
+import json
+
 import bpy
 import numpy as np
 from bpy.props import FloatProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
 
-class POLEPAIR_OT_import_film(bpy.types.Operator, ImportHelper):  # noqa: N801
+class POLEPAIR_OT_import_film(bpy.types.Operator, ImportHelper):
     """Imports the parts and keys of a run (film.npz of polepair)."""
 
     bl_idname = "polepair.import_film"
@@ -24,7 +26,7 @@ class POLEPAIR_OT_import_film(bpy.types.Operator, ImportHelper):  # noqa: N801
         try:
             with np.load(self.filepath, allow_pickle=False) as z:
                 data = dict(z)
-            names = [row[0] for row in __import__("json").loads(str(data["about"]))]
+            names = [row[0] for row in json.loads(str(data["about"]))]
             objects = add_parts(data, dict.fromkeys(names, "#999999"), self.scale)
             bake_run(objects, data)
         except (OSError, KeyError, ValueError) as e:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Renders a clip without a display: python render.py REQUEST.json (a process of its own: Blender aborts without EGL)."""
+"""Renders a clip without a display: python render.py REQUEST.json (own process: Blender aborts without EGL)."""
 
 import importlib
 import json
@@ -22,8 +22,12 @@ def light_and_camera(scene, reach: float) -> None:
     """A camera that sees the whole motor from above the shaft's end, and a sun."""
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
     camera.data.lens = 60
-    tilt, turn, distance = math.radians(38), math.radians(-60), 4.6 * reach
-    camera.location = (distance * math.sin(tilt) * math.cos(turn), distance * math.sin(tilt) * math.sin(turn), distance * math.cos(tilt))
+    tilt, turn, distance = math.radians(38), math.radians(-60), 6.6 * reach
+    camera.location = (
+        distance * math.sin(tilt) * math.cos(turn),
+        distance * math.sin(tilt) * math.sin(turn),
+        distance * math.cos(tilt),
+    )
     camera.rotation_euler = (tilt, 0, turn + math.pi / 2)
     sun = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))
     sun.data.energy = 3.0
@@ -46,8 +50,8 @@ def set_up(scene, request) -> None:
         return
     shading = scene.display.shading
     shading.light, shading.color_type, shading.show_cavity = "STUDIO", "OBJECT", True
-    shading.show_shadows = True
-    scene.display.render_aa = "8"
+    scene.display.render_aa = "5"
+    scene.view_settings.view_transform = "Standard"
     shading.background_type = "WORLD"
 
 

@@ -63,7 +63,9 @@ def _ask(folder: Path, request: dict) -> dict:
     question.write_text(json.dumps(request))
     command = [interpreter(), str(worker_path()), str(question), str(reply)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, env={**os.environ, "PYTHONPATH": ""})
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT, env={**os.environ, "PYTHONPATH": ""}
+        )
     except subprocess.TimeoutExpired:
         raise CadError(f"FreeCAD did not finish within {TIMEOUT} s") from None
     except OSError as e:
@@ -84,7 +86,12 @@ def compare(motor, answer: dict) -> dict[str, float]:
     worst = {"volume": 0.0, "mass": 0.0, "J_axial": 0.0, "J_transverse": 0.0}
     for body, solid in named.items():
         t = solid["inertia"]
-        other = {"volume": solid["volume"], "mass": solid["mass"], "J_axial": t[2][2], "J_transverse": (t[0][0] + t[1][1]) / 2}
+        other = {
+            "volume": solid["volume"],
+            "mass": solid["mass"],
+            "J_axial": t[2][2],
+            "J_transverse": (t[0][0] + t[1][1]) / 2,
+        }
         for key in worst:
             worst[key] = max(worst[key], abs(closed[body][key] / other[key] - 1))
     return worst

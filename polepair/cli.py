@@ -15,7 +15,13 @@ from .twin import ALL, Twin
 
 RPM = 30 / np.pi
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-SET = click.option("--set", "settings", multiple=True, metavar="GROUP.FIELD=VALUE", help="Change a parameter; units allowed, as in a motor file.")
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="GROUP.FIELD=VALUE",
+    help="Change a parameter; units allowed, as in a motor file.",
+)
 FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -51,12 +57,15 @@ class Progress:
         if self.show:
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-            self.bar = Progress(TextColumn(self.label), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+            self.bar = Progress(
+                TextColumn(self.label), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()
+            )
             self.bar.start()
             self.task = self.bar.add_task(self.label)
         return self
 
     def __call__(self, done: int, total: int) -> None:
+        """Moves the bar."""
         if self.bar:
             self.bar.update(self.task, completed=done, total=total)
 
@@ -89,12 +98,20 @@ def list_motors(as_json):
     """Motors that ship with polepair."""
     motors = {name: load(name) for name in catalogue()}
     width = max(map(len, motors))
-    _say(as_json, {n: m.description for n, m in motors.items()}, [f"{n:<{width}}  {m.description}" for n, m in motors.items()])
+    _say(
+        as_json,
+        {n: m.description for n, m in motors.items()},
+        [f"{n:<{width}}  {m.description}" for n, m in motors.items()],
+    )
 
 
 @main.command()
 @click.argument("motor")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for motor.step, motor.toml, motor.json and motor.mesh.npz.")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for motor.step, motor.toml, motor.json and motor.mesh.npz.",
+)
 @click.option("--no-cad", is_flag=True, help="Constants only.")
 @SET
 @JSON
@@ -136,9 +153,24 @@ def run(motor, t_end, out, every, settings, as_json):
     if out:
         result.save(out)
     last = {n: float(result[n][-1]) for n in ("time", "omega_m", "torque", "i_s")}
-    data = {"motor": m.name, "rows": len(result), "final": last, "i_peak": float(result["i_s"].max()), "energy_residual": result.energy_residual, "out": str(out) if out else None}
-    text = f"{m.name}: {last['omega_m'] * RPM:.1f} rpm, {last['torque'] * 1e3:.4g} mN m, {last['i_s']:.4g} A after {last['time']:g} s"
-    _say(as_json, data, [f"{text}; peak {data['i_peak']:.4g} A; energy balance {data['energy_residual']:.1e}" + (f"; {out}" if out else "")])
+    data = {
+        "motor": m.name,
+        "rows": len(result),
+        "final": last,
+        "i_peak": float(result["i_s"].max()),
+        "energy_residual": result.energy_residual,
+        "out": str(out) if out else None,
+    }
+    text = f"{m.name}: {last['omega_m'] * RPM:.1f} rpm, {last['torque'] * 1e3:.4g} mN m, {last['i_s']:.4g} A"
+    text += f" after {last['time']:g} s"
+    _say(
+        as_json,
+        data,
+        [
+            f"{text}; peak {data['i_peak']:.4g} A; energy balance {data['energy_residual']:.1e}"
+            + (f"; {out}" if out else "")
+        ],
+    )
 
 
 def _axis(text: str):
@@ -151,7 +183,9 @@ def _axis(text: str):
             low, high, count = values.split(":")
             points = np.linspace(float(low), float(high), int(count))
         else:
-            points = [float(v) if name not in parameters() or not parameters()[name].choices else v for v in values.split(",")]
+            points = [
+                float(v) if name not in parameters() or not parameters()[name].choices else v for v in values.split(",")
+            ]
     except ValueError:
         raise ValueError(f"{text}: expected GROUP.FIELD=a,b,c or GROUP.FIELD=first:last:count") from None
     return name, list(points)
@@ -161,7 +195,12 @@ def _axis(text: str):
 @click.argument("motor")
 @click.argument("axes", nargs=-1, required=True)
 @click.option("--time", "t_end", default=0.5, show_default=True, help="Simulated time of each case, s.")
-@click.option("--record", default="omega_m.final,torque.final,i_s.peak,i_s.rms", show_default=True, help="Outputs as CHANNEL.REDUCER.")
+@click.option(
+    "--record",
+    default="omega_m.final,torque.final,i_s.peak,i_s.rms",
+    show_default=True,
+    help="Outputs as CHANNEL.REDUCER.",
+)
 @click.option("--keep-tuning", is_flag=True, help="All cases keep the base motor's controller.")
 @click.option("--threads", type=int, help="Worker threads (default: all cores).")
 @click.option("--out", type=FILE, help="Result file: .parquet, .npz or .csv.")
@@ -179,7 +218,13 @@ def sweep(motor, axes, t_end, record, keep_tuning, threads, out, settings, as_js
         table = run_sweep(Twin(m), grid, t_end, record.split(","), not keep_tuning, threads, bar)
     if out:
         table.save(out)
-    data = {"motor": m.name, "cases": len(table), "failed": table.failed, "complete": table.complete, "out": str(out) if out else None}
+    data = {
+        "motor": m.name,
+        "cases": len(table),
+        "failed": table.failed,
+        "complete": table.complete,
+        "out": str(out) if out else None,
+    }
     if not out:
         data["columns"] = {n: [None if np.isnan(v) else v for v in table[n].tolist()] for n in table.names}
     lines = [f"{m.name}: {len(table)} cases, {len(table.failed)} refused" + (f"; {out}" if out else "")]
@@ -191,7 +236,9 @@ def sweep(motor, axes, t_end, record, keep_tuning, threads, out, settings, as_js
 @click.argument("motor")
 @click.option("--run", "run_file", type=FILE, help="Result of `polepair run`; simulated when missing.")
 @click.option("--sweep", "sweep_file", type=FILE, help="Result of `polepair sweep`.")
-@click.option("--cad", "cad_file", type=FILE, help="motor.json of `polepair design`; motor.mesh.npz is taken from beside it.")
+@click.option(
+    "--cad", "cad_file", type=FILE, help="motor.json of `polepair design`; motor.mesh.npz is taken from beside it."
+)
 @click.option("--out", type=FILE, default=Path("report.html"), show_default=True)
 @SET
 @JSON

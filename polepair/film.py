@@ -22,7 +22,9 @@ def blender_python() -> str:
     named = os.environ.get("POLEPAIR_BPY_PYTHON")
     path = Path(named) if named else Path(__file__).resolve().parent.parent / ".venv-bpy" / "bin" / "python"
     if not path.exists():
-        raise CadError(f"{path}: the film needs Blender's bpy there, expected: packaging/bpy.sh, or its Python in POLEPAIR_BPY_PYTHON")
+        raise CadError(
+            f"{path}: the film needs Blender's bpy, expected: packaging/bpy.sh, or its Python in POLEPAIR_BPY_PYTHON"
+        )
     return str(path)
 
 
@@ -42,7 +44,7 @@ def _tracks(motor, result, shown, mesh) -> dict[str, np.ndarray]:
     return arrays
 
 
-def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=(960, 540)) -> dict:
+def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=(800, 450)) -> dict:
     """Renders the start of `result` as an H.264 clip; CadError when FreeCAD or Blender is missing or fails."""
     python, shown = blender_python(), clip(result, seconds, slow, motor.rotor.pole_pairs)
     with tempfile.TemporaryDirectory() as scratch:
@@ -54,7 +56,14 @@ def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=
         colours = {a[0]: part_colour(a[2], a[3] if len(a) > 3 else "") for a in about}
         np.savez(data, about=np.array(json.dumps(about)), **arrays)
         clip_path = folder / f"clip{Path(out).suffix or '.mp4'}"
-        request = {"data": str(data), "out": str(clip_path), "colours": colours, "fps": shown.fps, "frames": len(shown.times), "size": size}
+        request = {
+            "data": str(data),
+            "out": str(clip_path),
+            "colours": colours,
+            "fps": shown.fps,
+            "frames": len(shown.times),
+            "size": size,
+        }
         engine = _render(python, folder, request)
         with replacing(out) as beside:
             beside.write_bytes(clip_path.read_bytes())
@@ -68,7 +77,9 @@ def _render(python: str, folder: Path, request: dict) -> str:
         ask = folder / "request.json"
         ask.write_text(json.dumps({**request, "engine": engine}))
         env = {**os.environ, "LIBGL_ALWAYS_SOFTWARE": "1", "PYTHONPATH": ""}
-        done = subprocess.run([python, str(addon_folder() / "render.py"), str(ask)], capture_output=True, text=True, env=env)
+        done = subprocess.run(
+            [python, str(addon_folder() / "render.py"), str(ask)], capture_output=True, text=True, env=env
+        )
         if done.returncode == 0 and Path(request["out"]).exists():
             return engine
         last = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]

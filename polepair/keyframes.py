@@ -26,7 +26,9 @@ def clip(result, seconds: float, slow: float, pole_pairs: int, fps: int = FPS) -
     frames = max(2, round(seconds * fps))
     if slow <= 0:
         fastest = float(np.abs(result["omega_m"]).max())
-        slow = max(1.0, fastest * pole_pairs / (POLE_SHARE * np.pi * fps), frames / fps / float(result["time"][-1]) * 0.2)
+        slow = max(
+            1.0, fastest * pole_pairs / (POLE_SHARE * np.pi * fps), frames / fps / float(result["time"][-1]) * 0.2
+        )
     times = np.arange(frames) / (fps * slow)
     return Clip(times[times <= result["time"][-1] * (1 + 1e-9)], slow, fps)
 

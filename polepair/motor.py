@@ -69,7 +69,9 @@ def load(name_or_path) -> Motor:
     known = catalogue()
     path = known.get(str(name_or_path), Path(name_or_path))
     if not path.exists() and path.suffix != ".toml":
-        raise FileError(f"{name_or_path}: no such file, and no motor of that name in the catalogue{nearest(name_or_path, known)}")
+        raise FileError(
+            f"{name_or_path}: no such file, and no motor of that name in the catalogue{nearest(name_or_path, known)}"
+        )
     return loads(read_text(path), str(path), path.stem)
 
 
@@ -126,7 +128,9 @@ def _read_group(motor: Motor, group: str, fields, where: str) -> None:
 def _value(row, value):
     """A TOML value as the row's number: SI, or a string with a unit."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number or a string with a unit'}")
+        raise ValueError(
+            f"expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number or a string with a unit'}"
+        )
     if row.choices:
         return value
     number = to_si(value, row.unit) if isinstance(value, str) else float(value)

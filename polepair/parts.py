@@ -15,7 +15,7 @@ class Part:
     """A prism: closed outline (n, 3: x, y, arc flag about the axis) with holes, extruded from z0 to z1.
 
     `copies` are angles about the axis; `body` is the rigid body it belongs to; `frame`, where given, is a 3x4 matrix
-    that takes the prism from its own frame into the motor's (radial extrusions). An outline (1, 2) is a circle's radius.
+    that takes the prism from its own frame into the motor's (radial extrusions). An outline of one vertex is a circle.
     """
 
     name: str
@@ -72,7 +72,20 @@ def rotor_parts(motor, d) -> list[Part]:
     for k in range(poles):
         tag = "north" if k % 2 == 0 else "south"
         half = d["magnet_length"] / 2
-        parts.append(Part(f"magnet_{k + 1:02d}", "rotor", motor.outline("magnet"), -half, half, "magnet", (), (2 * np.pi * k / poles,), None, (tag,)))
+        parts.append(
+            Part(
+                f"magnet_{k + 1:02d}",
+                "rotor",
+                motor.outline("magnet"),
+                -half,
+                half,
+                "magnet",
+                (),
+                (2 * np.pi * k / poles,),
+                None,
+                (tag,),
+            )
+        )
     core = circle(d["r_base"])
     if motor.magnet.shape == "flat_base":
         h = motor.magnet.width / 2
@@ -80,7 +93,17 @@ def rotor_parts(motor, d) -> list[Part]:
         core = np.concatenate([_turned(flat, 2 * np.pi * k / poles) for k in range(poles)])
     if inner:
         if d["r_base"] - d["r_core"] > 1e-9:
-            parts.append(Part("rotor_core", "rotor", core, -L / 2, L / 2, "rotor", (circle(d["r_core"]),) if d["r_core"] > 0 else ()))
+            parts.append(
+                Part(
+                    "rotor_core",
+                    "rotor",
+                    core,
+                    -L / 2,
+                    L / 2,
+                    "rotor",
+                    (circle(d["r_core"]),) if d["r_core"] > 0 else (),
+                )
+            )
         parts += _ring("web", "rotor", d["r_shaft"], d["r_core"], -min(t, L) / 2, min(t, L) / 2, "rotor")
     else:
         if d["r_core"] - d["r_corner"] > 1e-9:
@@ -148,7 +171,18 @@ def _tooth_coils(motor, d) -> list[Part]:
     phase = lambda c: "abc"[abs(c) - 1] + ("+" if c > 0 else "-")  # noqa: E731
     low = a * np.cos(d["half_pitch"])
     return [
-        Part(f"coil_{k + 1:02d}", "stator", outside, low, b * np.cos(0.3 * d["half_pitch"]), "coil", (inside,), (k * pitch,), frame, (phase(c),))
+        Part(
+            f"coil_{k + 1:02d}",
+            "stator",
+            outside,
+            low,
+            b * np.cos(0.3 * d["half_pitch"]),
+            "coil",
+            (inside,),
+            (k * pitch,),
+            frame,
+            (phase(c),),
+        )
         for k, c in enumerate(coils)
         if c
     ]
@@ -157,23 +191,41 @@ def _tooth_coils(motor, d) -> list[Part]:
 def _rounded(x: float, y: float, r: float) -> np.ndarray:
     """A rectangle of half sizes x, y with straight-cut corners of size r (counter-clockwise)."""
     return np.array(
-        [[x, -y + r, 0], [x, y - r, 0], [x - r, y, 0], [-x + r, y, 0], [-x, y - r, 0], [-x, -y + r, 0], [-x + r, -y, 0], [x - r, -y, 0]], dtype=float
+        [
+            [x, -y + r, 0],
+            [x, y - r, 0],
+            [x - r, y, 0],
+            [-x + r, y, 0],
+            [-x, y - r, 0],
+            [-x, -y + r, 0],
+            [-x + r, -y, 0],
+            [x - r, -y, 0],
+        ],
+        dtype=float,
     )
+
+
+def _tooth_half_angle(motor, r: float) -> float:
+    """Half angle of the tooth body seen from the axis at radius r."""
+    if motor.stator.slot_shape == "radial_slot":
+        return motor.stator.tooth_width / (2 * motor.stator.gap_radius)
+    return float(np.arcsin(motor.stator.tooth_width / 2 / r))
 
 
 def _coil_sides(motor, d) -> list[Part]:
     a, b = _copper_band(motor, d)
     half = motor.stator.length / 2 + 0.5 * motor.winding.end_length
-    tooth = lambda r: motor.stator.tooth_width / (2 * motor.stator.gap_radius) if motor.stator.slot_shape == "radial_slot" else np.arcsin(motor.stator.tooth_width / 2 / r)  # noqa: E731
     pitch, sides = 2 * d["half_pitch"], motor.winding_layout()[0]
     parts = []
     for s in range(sides.shape[1]):
-        ta, tb = tooth(a) + 0.02 * pitch, tooth(b) + 0.02 * pitch
+        ta, tb = (_tooth_half_angle(motor, r) + 0.02 * pitch for r in (a, b))
         corner = lambda r, t, arc: [r * np.cos(t), r * np.sin(t), arc]  # noqa: E731
         outline = np.array([corner(a, ta, 0), corner(b, tb, 1), corner(b, pitch - tb, 0), corner(a, pitch - ta, 1)])
         k = int(np.argmax(np.abs(sides[:, s])))
         tag = "abc"[k] + ("+" if sides[k, s] > 0 else "-")
-        parts.append(Part(f"coil_side_{s + 1:02d}", "stator", outline, -half, half, "coil", (), (s * pitch,), None, (tag,)))
+        parts.append(
+            Part(f"coil_side_{s + 1:02d}", "stator", outline, -half, half, "coil", (), (s * pitch,), None, (tag,))
+        )
     return parts
 
 

@@ -45,18 +45,35 @@ def cross_section(shapes):
     ax = axes[0, 0]
     ax.grid(False)
     for s in shapes:
-        colour = PHASE_COLOURS.get(s.phase) or (("#e07a5f" if s.sign > 0 else "#5b8fb9") if s.kind == "magnet" else FILL.get(s.kind, "#ddd"))
+        colour = PHASE_COLOURS.get(s.phase) or (
+            ("#e07a5f" if s.sign > 0 else "#5b8fb9") if s.kind == "magnet" else FILL.get(s.kind, "#ddd")
+        )
         ax.add_patch(_patch(s, colour, "white" if s.kind in ("magnet", "coil") else INK))
         if s.kind == "coil":
             x, y = s.points.mean(axis=0) * 1e3
-            ax.plot(x, y, marker="x" if s.sign > 0 else "o", color="white", markersize=5 if s.sign > 0 else 3.5, markeredgewidth=1.4)
+            ax.plot(
+                x,
+                y,
+                marker="x" if s.sign > 0 else "o",
+                color="white",
+                markersize=5 if s.sign > 0 else 3.5,
+                markeredgewidth=1.4,
+            )
     reach = max(np.abs(s.points).max() for s in shapes) * 1e3 * 1.04
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="mm")
     for phase, colour in PHASE_COLOURS.items():
         ax.plot([], [], "s", color=colour, label=f"phase {phase}")
     ax.plot([], [], "s", color="#e07a5f", label="north")
     ax.plot([], [], "s", color="#5b8fb9", label="south")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.08), ncol=5, frameon=False, fontsize=9, handletextpad=0.2, columnspacing=1.0)
+    ax.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.08),
+        ncol=5,
+        frameon=False,
+        fontsize=9,
+        handletextpad=0.2,
+        columnspacing=1.0,
+    )
     return fig
 
 
@@ -174,7 +191,13 @@ def solid_picture(parts, turn: float = -50.0, tilt: float = 28.0):
     from matplotlib.colors import to_rgb
 
     a, e = np.radians([turn, tilt])
-    view = np.array([[-np.sin(a), np.cos(a), 0], [-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e)], [np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)]])
+    view = np.array(
+        [
+            [-np.sin(a), np.cos(a), 0],
+            [-np.sin(e) * np.cos(a), -np.sin(e) * np.sin(a), np.cos(e)],
+            [np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)],
+        ]
+    )
     light = np.array([0.35, 0.55, 0.76])
     triangles, colours, depth = [], [], []
     for vertices, faces, colour in parts:

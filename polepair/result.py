@@ -94,7 +94,9 @@ def _write_parquet(path, result) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError:
-        raise FileError(f"{path.suffix}: Parquet needs pyarrow, expected: pip install 'polepair[report]' or a .npz file") from None
+        raise FileError(
+            f"{path.suffix}: Parquet needs pyarrow, expected: pip install 'polepair[report]' or a .npz file"
+        ) from None
     fields = [pa.field(n, pa.float64(), metadata={"unit": result.unit(n)}) for n in result.names]
     schema = pa.schema(fields, metadata={"polepair": json.dumps(_about(result))})
     table = pa.table([pa.array(result[n]) for n in result.names], schema=schema)

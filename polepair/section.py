@@ -65,7 +65,16 @@ def core_outline(motor) -> np.ndarray:
     if motor.magnet.shape == "arc":
         return circle(d["r_base"])
     half = motor.magnet.width / 2
-    edge = flatten(np.array([[d["r_base"], -half, 0], [d["r_base"], half, 1], [*rotate(np.array([d["r_base"], -half]), 2 * np.pi / poles), 0]]), closed=False)
+    edge = flatten(
+        np.array(
+            [
+                [d["r_base"], -half, 0],
+                [d["r_base"], half, 1],
+                [*rotate(np.array([d["r_base"], -half]), 2 * np.pi / poles), 0],
+            ]
+        ),
+        closed=False,
+    )
     return np.concatenate([rotate(edge[:-1], 2 * np.pi * k / poles) for k in range(poles)])
 
 
@@ -94,7 +103,7 @@ def _slot_content(sides, slot: int, coils):
 def tooth_coils(motor) -> np.ndarray:
     """Phase (+-1, 2, 3) of the coil on each tooth of a tooth-coil winding.
 
-    Tooth k stands at the angle k pitch, slot k half a pitch further; the coil that starts in slot k surrounds tooth k+1.
+    Tooth k stands at the angle k pitch, slot k half a pitch on; the coil that starts in slot k goes round tooth k+1.
     """
     return np.roll(motor.winding_layout()[1], 1).astype(int)
 
@@ -110,7 +119,9 @@ def _coil_polygon(motor, d, slot: int, half: int, pitch: float) -> np.ndarray:
         top = d["r_gap"] + d["sign"] * (motor.stator.tip_height + (motor.stator.tip_taper if opened else 0))
         a, b = sorted([top + 0.02 * (d["r_bottom"] - top), d["r_bottom"] - 0.03 * (d["r_bottom"] - top)])
         return _between_teeth(motor, d, middle, half, a, b)
-    return np.concatenate([b * np.column_stack([np.cos(t), np.sin(t)]), a * np.column_stack([np.cos(t[::-1]), np.sin(t[::-1])])])
+    return np.concatenate(
+        [b * np.column_stack([np.cos(t), np.sin(t)]), a * np.column_stack([np.cos(t[::-1]), np.sin(t[::-1])])]
+    )
 
 
 def _between_teeth(motor, d, middle: float, half: int, a: float, b: float) -> np.ndarray:

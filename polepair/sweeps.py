@@ -63,7 +63,9 @@ def _axis(name: str, values) -> list[float]:
     for v in [values] if isinstance(values, (str, int, float)) else values:
         if isinstance(v, str):
             if v not in row.choices:
-                raise ValueError(f"{name} = {v!r}: expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number'}")
+                raise ValueError(
+                    f"{name} = {v!r}: expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number'}"
+                )
             v = row.choices.index(v)
         out.append(float(v))
     if not out:
@@ -72,7 +74,7 @@ def _axis(name: str, values) -> list[float]:
 
 
 def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
-    """"omega_m.final" -> (channel, reducer)."""
+    """ "omega_m.final" -> (channel, reducer)."""
     names = (record,) if isinstance(record, str) else tuple(record)
     rows = []
     for name in names:
@@ -103,12 +105,20 @@ def _reasons(motor, names, rows, status, where) -> list[tuple[int, str]]:
     return failed
 
 
-def sweep(twin: Twin, axes, t_end: float, record=DEFAULT_OUTPUTS, retune: bool = True, threads: int | None = None, progress=None):
+def sweep(
+    twin: Twin,
+    axes,
+    t_end: float,
+    record=DEFAULT_OUTPUTS,
+    retune: bool = True,
+    threads: int | None = None,
+    progress=None,
+):
     """Runs `twin` for t_end seconds once per case; `axes` is {name: values} (every combination) or (names, rows).
 
-    `record` names outputs as "channel.reducer" (final, mean, rms, min, max, peak). `retune` tunes each case's controller
-    to its own machine, else all keep the base machine's. `progress(done, total)` is called now and then. Bad cases get
-    NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is then False).
+    `record` names outputs as "channel.reducer" (final, mean, rms, min, max, peak). `retune` tunes every controller
+    to its own case, else all keep the base machine's. `progress(done, total)` is called now and then. Bad cases
+    get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is then False).
     """
     names, rows = cases_from(axes)
     outputs, spec = _outputs(record)

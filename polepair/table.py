@@ -81,4 +81,6 @@ def nearest(name: str, known) -> str:
     from difflib import get_close_matches
 
     match = get_close_matches(str(name), list(known), 1, 0.5)
-    return f", did you mean {match[0]}?" if match else f", expected one of {', '.join(known)}" if len(known) < 30 else ""
+    return (
+        f", did you mean {match[0]}?" if match else f", expected one of {', '.join(known)}" if len(known) < 30 else ""
+    )

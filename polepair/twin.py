@@ -26,7 +26,7 @@ def _given(**names) -> Settings:
     return Settings({k.replace("__", "."): v for k, v in names.items() if v is not None})
 
 
-def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alpha_s=None) -> Settings:  # noqa: N802
+def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alpha_s=None) -> Settings:
     """Field-oriented control: speed reference [rad/s], its slope [rad/s^2], torque limit [N m], "id0" or "mtpa"."""
     return _given(
         drive__kind="foc",
@@ -39,7 +39,7 @@ def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alp
     )
 
 
-def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:  # noqa: N802
+def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:
     """Six-step commutation: a fixed duty (default 1), or a speed reference [rad/s] held by a PI controller."""
     closed = "yes" if speed is not None else "no"
     return _given(
@@ -52,12 +52,12 @@ def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:  # noqa
     )
 
 
-def Load(torque=None, t_on=None, viscous=None, coulomb=None, J=None) -> Settings:  # noqa: N802, N803
+def Load(torque=None, t_on=None, viscous=None, coulomb=None, J=None) -> Settings:
     """Constant torque [N m] from t_on [s] on, viscous [N m s] and Coulomb [N m] torque, inertia [kg m^2]."""
     return _given(load__torque=torque, load__t_on=t_on, load__viscous=viscous, load__coulomb=coulomb, load__J=J)
 
 
-def Propeller(k, J=None) -> Settings:  # noqa: N802, N803
+def Propeller(k, J=None) -> Settings:
     """Torque k omega^2 [N m s^2] and inertia [kg m^2]."""
     return _given(load__quadratic=k, load__J=J)
 

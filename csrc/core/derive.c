@@ -40,7 +40,8 @@ static pp_status sheet_flux(const pp_params *p, double *p_psi, double *trapezoid
     if (count != 1)
         return PP_SHEET_FLUX;
     double ll = s->Ke_ll_peak + (s->Kv > 0 ? 1 / s->Kv : 0); /* line to line, peak */
-    double sine = p->rotor.pole_pairs * s->psi_pm + s->Kt_peak / 1.5 + s->Kt_rms / (1.5 * ROOT2) + s->Ke_ll_rms * ROOT2 / ROOT3;
+    double sine =
+        p->rotor.pole_pairs * s->psi_pm + s->Kt_peak / 1.5 + s->Kt_rms / (1.5 * ROOT2) + s->Ke_ll_rms * ROOT2 / ROOT3;
     bool flat = s->emf > 0.5;
     *trapezoid = flat ? 0.5 * (s->Kt_block + ll) + sine / TRAPEZOID : 0;
     *p_psi = flat ? TRAPEZOID * *trapezoid : s->Kt_block * PP_PI / (3 * ROOT3) + ll / ROOT3 + sine;

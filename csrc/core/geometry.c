@@ -96,7 +96,8 @@ static pp_status slot_dims(const pp_params *p, pp_dims *d)
         return PP_SLOT_BOTTOM;
     if (p->stator.tip_height + (p->stator.slot_opening > 0 ? p->stator.tip_taper : 0) > 0.9 * p->stator.slot_depth)
         return PP_TIP_DEPTH;
-    if (tooth_half_angle(p, d->r_bottom) > room || tooth_half_angle(p, d->r_gap) > room || tooth_half_angle(p, top) > room)
+    if (tooth_half_angle(p, d->r_bottom) > room || tooth_half_angle(p, d->r_gap) > room ||
+        tooth_half_angle(p, top) > room)
         return PP_TEETH_OVERLAP;
     double width = slot_width_at(p, d, top);
     d->opening = p->stator.slot_opening > 0 ? p->stator.slot_opening : slot_width_at(p, d, d->r_gap);
@@ -231,7 +232,7 @@ int pp_magnet_outline(const pp_params *p, const pp_dims *d, pp_vertex *out)
     out[1] = inner ? face_low : base_low;
     out[2] = inner ? face_high : base_high;
     out[3] = inner ? base_high : face_high;
-    out[1].arc = inner || !flat; /* outer edge */
+    out[1].arc = inner || !flat;  /* outer edge */
     out[3].arc = !inner || !flat; /* inner edge */
     return PP_MAGNET_VERTICES;
 }

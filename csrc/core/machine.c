@@ -27,7 +27,8 @@ typedef struct design {
     const pp_params *p;
     pp_dims dims;
     pp_winding winding;
-    double length, gap, carter, r_iron, turns; /* gap: magnetic gap g'; r_iron: Carter-corrected bore; turns per coil over a */
+    double length, gap, carter, r_iron,
+        turns; /* gap: magnetic gap g'; r_iron: Carter-corrected bore; turns per coil over a */
     double self[HALF_SPECTRUM], cross[HALF_SPECTRUM]; /* |N_a|^2 and Re(N_a N_b*) per order */
 } design;
 
@@ -39,7 +40,8 @@ static pp_status layout(design *d)
     int pairs = (int)p->rotor.pole_pairs;
     if (slotless(p)) /* one coil side per phase belt, full pitch */
         return pp_winding_layout(6 * pairs, pairs, 1, 3, &d->winding);
-    return pp_winding_layout((int)p->stator.slots, pairs, (int)p->winding.layers, (int)p->winding.coil_span, &d->winding);
+    return pp_winding_layout((int)p->stator.slots, pairs, (int)p->winding.layers, (int)p->winding.coil_span,
+                             &d->winding);
 }
 
 static void spectrum(design *d)
@@ -109,7 +111,8 @@ static double iron_drop(const design *d, const pp_machine *m)
     const pp_params *p = d->p;
     double reach = PP_PI / (4 * d->winding.pole_pairs), mu = PP_MU0 * p->material.mu_r;
     double yoke = pp_magnitude(d->dims.r_yoke - d->dims.r_bottom), core = pp_magnitude(d->dims.r_core - d->dims.r_base);
-    double drop = m->B_tooth * pp_magnitude(d->dims.r_bottom - d->dims.r_gap) + m->B_yoke * reach * (d->dims.r_yoke + d->dims.r_bottom) / 2;
+    double drop = m->B_tooth * pp_magnitude(d->dims.r_bottom - d->dims.r_gap) +
+                  m->B_yoke * reach * (d->dims.r_yoke + d->dims.r_bottom) / 2;
     if (p->rotor.core > 0.5 && core > 0)
         drop += m->B_yoke * yoke / core * reach * (d->dims.r_core + d->dims.r_base) / 2;
     double gap = m->B_gap * d->gap * d->carter;
@@ -121,8 +124,16 @@ static void open_circuit(const design *d, pp_machine *m)
 {
     const pp_params *p = d->p;
     double Br = p->magnet.Br * (1 + p->magnet.Br_temperature_coefficient * (p->magnet.temperature - 20));
-    pp_annulus a = {d->r_iron, d->dims.r_magnet, d->dims.r_base, Br, p->magnet.mu_r, d->dims.arc,
-                    d->winding.pole_pairs, p->magnet.magnetization > 0.5, p->stator.core > 0.5, p->rotor.core > 0.5};
+    pp_annulus a = {d->r_iron,
+                    d->dims.r_magnet,
+                    d->dims.r_base,
+                    Br,
+                    p->magnet.mu_r,
+                    d->dims.arc,
+                    d->winding.pole_pairs,
+                    p->magnet.magnetization > 0.5,
+                    p->stator.core > 0.5,
+                    p->rotor.core > 0.5};
     double *linkage[8] = {0, &m->psi_pm, 0, 0, 0, &m->psi_5, 0, &m->psi_7};
     double tooth = 0, yoke = 0;
     for (int n = 1; n <= 7; n += 2) {
@@ -153,7 +164,8 @@ static void gap_inductance(const design *d, pp_machine *m)
     bool slotted = !slotless(p);
     double sheet = slotted ? d->r_iron : 0.5 * (d->dims.r_gap + d->dims.r_winding);
     double base = d->dims.r_magnet - d->dims.sign * p->magnet.thickness / p->magnet.mu_r;
-    double t1 = d->dims.sign > 0 ? base / sheet : sheet / base, t2 = pp_smaller(sheet / d->dims.r_gap, d->dims.r_gap / sheet);
+    double t1 = d->dims.sign > 0 ? base / sheet : sheet / base,
+           t2 = pp_smaller(sheet / d->dims.r_gap, d->dims.r_gap / sheet);
     double s1 = p->rotor.core > 0.5 ? t1 * t1 : 0, s2 = slotted ? 1 : p->stator.core > 0.5 ? t2 * t2 : 0;
     double q1 = 1, q2 = 1, x = d->dims.opening_angle, s = 0, c = 1, sx, cx, self = 0, cross = 0, main = 0;
     pp_sincos(x, &sx, &cx);

@@ -93,7 +93,8 @@ static void fixed_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
     double rb = p->rotor.bearing_radius, z = d->sign > 0 ? 0.5 * L + e + 0.5 * b : pp_larger(0.5 * (L - b), 0);
     double steel = p->material.density_rotor, shell = p->material.density_housing;
     bool bearings = b > 0 && d->r_shaft > 0;
-    m->bearings = join(ring(d->r_shaft, rb, bearings ? b : 0, z, steel), ring(d->r_shaft, rb, bearings ? b : 0, -z, steel));
+    m->bearings =
+        join(ring(d->r_shaft, rb, bearings ? b : 0, z, steel), ring(d->r_shaft, rb, bearings ? b : 0, -z, steel));
     double bore = bearings ? rb : d->r_shaft;
     if (h <= 0) {
         m->housing = (pp_body){0, 0, 0, 0, 0};

@@ -31,7 +31,8 @@ static double cos_series(double x)
 void pp_sincos(double x, double *s, double *c)
 {
     /* pi/2 in three parts of 33 bits (Cody and Waite): k < 2^20 keeps every product exact. */
-    static const double p1 = 1.57079632673412561417e+00, p2 = 6.07710050630396597660e-11, p3 = 2.02226624879595063154e-21;
+    static const double p1 = 1.57079632673412561417e+00, p2 = 6.07710050630396597660e-11,
+                        p3 = 2.02226624879595063154e-21;
     double k = (double)(int64_t)(x * (2 / PP_PI) + (x < 0 ? -0.5 : 0.5));
     double r = ((x - k * p1) - k * p2) - k * p3;
     double sr = sin_series(r), cr = cos_series(r);
@@ -85,8 +86,8 @@ double pp_asin(double x) { return pp_atan2(x, pp_root((1 - x) * (1 + x))); }
 
 double pp_log(double x)
 {
-    static const double c[] = {1 / 21.0, 1 / 19.0, 1 / 17.0, 1 / 15.0, 1 / 13.0, 1 / 11.0,
-                               1 / 9.0,  1 / 7.0,  1 / 5.0,  1 / 3.0};
+    static const double c[] = {1 / 21.0, 1 / 19.0, 1 / 17.0, 1 / 15.0, 1 / 13.0,
+                               1 / 11.0, 1 / 9.0,  1 / 7.0,  1 / 5.0,  1 / 3.0};
     PP_ASSERT(x > 0);
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -104,9 +105,9 @@ double pp_log(double x)
 
 double pp_exp(double x)
 {
-    static const double c[] = {1 / 6227020800.0, 1 / 479001600.0, 1 / 39916800.0, 1 / 3628800.0, 1 / 362880.0,
-                               1 / 40320.0,      1 / 5040.0,      1 / 720.0,      1 / 120.0,     1 / 24.0,
-                               1 / 6.0,          0.5};
+    static const double c[] = {1 / 6227020800.0, 1 / 479001600.0, 1 / 39916800.0, 1 / 3628800.0,
+                               1 / 362880.0,     1 / 40320.0,     1 / 5040.0,     1 / 720.0,
+                               1 / 120.0,        1 / 24.0,        1 / 6.0,        0.5};
     double k = (double)(int64_t)(x * 1.44269504088896340736 + (x < 0 ? -0.5 : 0.5));
     double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
     double y = 1 + (r + r * r * horner(c, 12, r));

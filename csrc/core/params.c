@@ -17,8 +17,8 @@ static const pp_param_info rows[PP_PARAM_COUNT] = {
 };
 
 static const pp_group_info groups[] = {
-#define PP_GROUP(group, doc)                                                      \
-    {#group, doc, (int)(offsetof(pp_params, group) / sizeof(double)),             \
+#define PP_GROUP(group, doc)                                          \
+    {#group, doc, (int)(offsetof(pp_params, group) / sizeof(double)), \
      (int)(sizeof(struct pp_##group##_params) / sizeof(double))},
 #define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc)
 #include "polepair/params.def"

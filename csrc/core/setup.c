@@ -71,9 +71,20 @@ static double flat_top(const pp_machine *m) { return 0.5 * m->Kt_block; }
 static pp_bldc bldc(const pp_params *p, const pp_machine *m)
 {
     double J = m->J + p->load.J;
-    return (pp_bldc){m->Rs, 1 / m->Ld, m->Ld, flat_top(m), m->pole_pairs, 1 / J, J, m->B + p->load.viscous,
-                     m->T_coulomb + p->load.coulomb, p->load.quadratic, p->drive.u_dc, p->drive.diode_drop,
-                     share(p->load.viscous, m->B), share(p->load.coulomb, m->T_coulomb)};
+    return (pp_bldc){m->Rs,
+                     1 / m->Ld,
+                     m->Ld,
+                     flat_top(m),
+                     m->pole_pairs,
+                     1 / J,
+                     J,
+                     m->B + p->load.viscous,
+                     m->T_coulomb + p->load.coulomb,
+                     p->load.quadratic,
+                     p->drive.u_dc,
+                     p->drive.diode_drop,
+                     share(p->load.viscous, m->B),
+                     share(p->load.coulomb, m->T_coulomb)};
 }
 
 /* Speed PI on the duty: kp = 2 alpha J R/(k_M Udc) lets the torque of a duty step match 2 alpha J per rad/s. */
@@ -81,7 +92,11 @@ static pp_duty_control duty(const pp_params *p, const pp_machine *m)
 {
     double J = m->J + p->load.J, as = p->control.alpha_s, gain = 2 * m->Rs / (m->Kt_block * p->drive.u_dc);
     double kp = 2 * as * J * gain;
-    return (pp_duty_control){kp, p->drive.period * as * as * J * gain, 1 / kp, m->Kt_block / p->drive.u_dc, p->control.duty,
+    return (pp_duty_control){kp,
+                             p->drive.period * as * as * J * gain,
+                             1 / kp,
+                             m->Kt_block / p->drive.u_dc,
+                             p->control.duty,
                              p->control.closed_loop};
 }
 
@@ -107,7 +122,8 @@ pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const p
     if (t.six_step) {
         if (pp_magnitude(m->Ld - m->Lq) > 1e-6 * m->Ld)
             return PP_SIX_STEP_SALIENT;
-        t.model.bldc = (pp_bldc_model){bldc(p, m), duty(p, nominal), scenario(p), t.period / t.substeps, 1 / m->pole_pairs};
+        t.model.bldc =
+            (pp_bldc_model){bldc(p, m), duty(p, nominal), scenario(p), t.period / t.substeps, 1 / m->pole_pairs};
     } else {
         t.model.foc = (pp_foc_model){pmsm(p, m), foc(p, nominal), scenario(p), 1 / p->drive.u_dc};
     }

@@ -84,7 +84,8 @@ PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int w
     for (long row = 0; row < r.rows; row++)
         for (long i = 0; i < r.every; i++, k++) {
             double sample = (double)k;
-            pp_bldc_input in = pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
+            pp_bldc_input in =
+                pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
             for (int c = 0; i == 0 && c < r.count; c++)
                 *r.out++ = pp_bldc_channel(m, &x, sample, in, r.channels[c]);
             if (r.stop && row == r.rows - 1)
@@ -103,8 +104,8 @@ static bool all_finite(const double *value, size_t count)
     return sum == 0;
 }
 
-pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop, const int *channels, int count,
-                      double *out)
+pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop, const int *channels,
+                      int count, double *out)
 {
     pp_record r = {rows, every, stop, channels, count, out};
     int with = pp_twin_needs(twin, channels, count);

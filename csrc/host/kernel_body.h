@@ -57,7 +57,8 @@ PP_INLINE bool run_foc(const pp_block *b, pp_real *sum, int with, bool mtpa)
         pp_foc_sample(&m, &x, pp_scenario_speed(&m.scenario, sample), mtpa);
         for (int o = 0; o < b->output_count; o++)
             if (takes(b, o, k == samples))
-                sum[o] = fold(b->outputs[o].reducer, sum[o], pp_foc_channel(&m, &x, sample, load, b->outputs[o].channel));
+                sum[o] =
+                    fold(b->outputs[o].reducer, sum[o], pp_foc_channel(&m, &x, sample, load, b->outputs[o].channel));
         if (k < samples)
             pp_foc_move(&m, &x, load, substeps, with);
     }
@@ -78,7 +79,8 @@ PP_INLINE bool run_bldc(const pp_block *b, pp_real *sum, int with)
         pp_bldc_input in = pp_bldc_sample(&m, &x, ref, pp_scenario_load(&m.scenario, sample));
         for (int o = 0; o < b->output_count; o++)
             if (takes(b, o, k == samples))
-                sum[o] = fold(b->outputs[o].reducer, sum[o], pp_bldc_channel(&m, &x, sample, in, b->outputs[o].channel));
+                sum[o] =
+                    fold(b->outputs[o].reducer, sum[o], pp_bldc_channel(&m, &x, sample, in, b->outputs[o].channel));
         if (k < samples)
             pp_bldc_run_period(&m, &x, in, substeps, with);
     }

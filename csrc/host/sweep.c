@@ -128,8 +128,13 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
     if (status != PP_OK)
         return;
     pp_case *c = &batch->cases[batch->count];
-    *c = (pp_case){(const double *)&twin->model, index, (long)(s->t_end / twin->period + 0.5), twin->substeps,
-                   pp_twin_needs(twin, job->channels, s->output_count), twin->six_step, twin->mtpa};
+    *c = (pp_case){(const double *)&twin->model,
+                   index,
+                   (long)(s->t_end / twin->period + 0.5),
+                   twin->substeps,
+                   pp_twin_needs(twin, job->channels, s->output_count),
+                   twin->six_step,
+                   twin->mtpa};
     batch->taken[batch->count++] = false;
 }
 

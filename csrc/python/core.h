@@ -18,8 +18,7 @@
 #include "polepair/twin.h"
 
 typedef struct derived_object {
-    PyObject_HEAD
-    pp_machine machine;
+    PyObject_HEAD pp_machine machine;
 } derived_object;
 
 enum { GROUPS_MAX = 32 };
@@ -29,8 +28,7 @@ typedef struct module_state {
 } module_state;
 
 typedef struct params_object {
-    PyObject_HEAD
-    module_state *state; /* lives as long as the type does */
+    PyObject_HEAD module_state *state; /* lives as long as the type does */
     pp_params values;
 } params_object;
 

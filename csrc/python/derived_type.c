@@ -98,8 +98,8 @@ static PyObject *derived_operating_point(PyObject *self, PyObject *const *args, 
     if (PyErr_Occurred())
         return NULL;
     pp_operating_point o = pp_operating_at(&((derived_object *)self)->machine, id, iq, omega);
-    return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque", o.torque, "omega_m",
-                         o.omega_m);
+    return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque", o.torque,
+                         "omega_m", o.omega_m);
 }
 
 static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -114,7 +114,8 @@ static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssi
     double omega = PyFloat_AsDouble(args[1]);
     if (PyErr_Occurred())
         return NULL;
-    return PyFloat_FromDouble(pp_iron_loss(&((params_object *)args[0])->values, &((derived_object *)self)->machine, omega));
+    return PyFloat_FromDouble(
+        pp_iron_loss(&((params_object *)args[0])->values, &((derived_object *)self)->machine, omega));
 }
 
 static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -128,9 +129,11 @@ static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_s
 static PyMethodDef derived_methods[] = {
     {"as_dict", derived_dict, METH_NOARGS, "as_dict($self, /)\n--\n\nEvery value by name (SI)."},
     {"torque_limit", derived_torque_limit, METH_VARARGS,
-     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\nMost torque at each speed [rad/s] within |i| <= i_max and |u| <= u_max (phase, "
+     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\nMost torque at each speed [rad/s] within |i| <= i_max and "
+     "|u| <= u_max (phase, "
      "peak): float64 (n, 6) of torque, id, iq, ud, uq, reachable."},
-    {"mtpa_id", derived_mtpa, METH_O, "mtpa_id($self, amplitude, /)\n--\n\nd-axis current [A] of maximum torque per ampere."},
+    {"mtpa_id", derived_mtpa, METH_O,
+     "mtpa_id($self, amplitude, /)\n--\n\nd-axis current [A] of maximum torque per ampere."},
     {"operating_point", (PyCFunction)(void (*)(void))derived_operating_point, METH_FASTCALL,
      "operating_point($self, id, iq, omega_m, /)\n--\n\nSteady-state voltages and torque of a current and speed."},
     {"iron_loss", (PyCFunction)(void (*)(void))derived_iron_loss, METH_FASTCALL,
@@ -147,12 +150,13 @@ static void derived_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-static PyType_Slot derived_slots[] = {{Py_tp_doc, "Constants of a machine, made by Motor.derive(): per equivalent star phase, peak values, SI."},
-                                      {Py_tp_dealloc, derived_dealloc},
-                                      {Py_tp_repr, derived_repr},
-                                      {Py_tp_members, derived_members},
-                                      {Py_tp_methods, derived_methods},
-                                      {0, NULL}};
+static PyType_Slot derived_slots[] = {
+    {Py_tp_doc, "Constants of a machine, made by Motor.derive(): per equivalent star phase, peak values, SI."},
+    {Py_tp_dealloc, derived_dealloc},
+    {Py_tp_repr, derived_repr},
+    {Py_tp_members, derived_members},
+    {Py_tp_methods, derived_methods},
+    {0, NULL}};
 static PyType_Spec derived_spec = {"polepair._core.Derived", sizeof(derived_object), 0,
                                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, derived_slots};
 

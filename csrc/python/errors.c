@@ -32,8 +32,8 @@ static PyObject *raise_range(int row, PyObject *value)
     if (info->kind == PP_KIND_CHOICE)
         PyErr_Format(PyExc_ValueError, "%s.%s = %R: expected one of %s", info->group, info->field, value, info->unit);
     else if (unit && low && high)
-        PyErr_Format(PyExc_ValueError, "%s.%s = %S%U: expected %s%R to %R%U", info->group, info->field, value, unit, whole,
-                     low, high, unit);
+        PyErr_Format(PyExc_ValueError, "%s.%s = %S%U: expected %s%R to %R%U", info->group, info->field, value, unit,
+                     whole, low, high, unit);
     Py_XDECREF(unit);
     Py_XDECREF(low);
     Py_XDECREF(high);

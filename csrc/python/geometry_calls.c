@@ -11,7 +11,8 @@ static int dims_of(PyObject *self, pp_dims *dims)
 {
     const pp_params *p = &((params_object *)self)->values;
     if (pp_is_datasheet(p)) {
-        PyErr_SetString(PyExc_ValueError, "datasheet: this motor has no geometry, expected one without R_ll or R_phase");
+        PyErr_SetString(PyExc_ValueError,
+                        "datasheet: this motor has no geometry, expected one without R_ll or R_phase");
         return -1;
     }
     pp_status status = pp_dims_from(p, dims);
@@ -47,17 +48,17 @@ PyObject *params_dims(PyObject *self, PyObject *unused)
     pp_dims d;
     if (dims_of(self, &d) < 0)
         return NULL;
-    return Py_BuildValue("{sdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsd}", "sign", d.sign, "r_gap", d.r_gap, "r_bottom", d.r_bottom,
-                         "r_yoke", d.r_yoke, "r_winding", d.r_winding, "r_magnet", d.r_magnet, "r_base", d.r_base, "r_corner",
-                         d.r_corner, "r_core", d.r_core, "r_shaft", d.r_shaft, "r_housing", d.r_housing, "half_pitch",
-                         d.half_pitch, "opening", d.opening, "slot_area", d.slot_area, "slot_width", d.slot_width, "arc", d.arc,
-                         "magnet_length", d.magnet_length);
+    return Py_BuildValue("{sdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsd}", "sign", d.sign, "r_gap", d.r_gap, "r_bottom",
+                         d.r_bottom, "r_yoke", d.r_yoke, "r_winding", d.r_winding, "r_magnet", d.r_magnet, "r_base",
+                         d.r_base, "r_corner", d.r_corner, "r_core", d.r_core, "r_shaft", d.r_shaft, "r_housing",
+                         d.r_housing, "half_pitch", d.half_pitch, "opening", d.opening, "slot_area", d.slot_area,
+                         "slot_width", d.slot_width, "arc", d.arc, "magnet_length", d.magnet_length);
 }
 
 static int put_body(PyObject *dict, const char *name, const pp_body *b)
 {
-    PyObject *body = Py_BuildValue("{sdsdsdsdsd}", "volume", b->volume, "mass", b->mass, "z", b->z, "J_axial", b->J_axial,
-                                   "J_transverse", b->J_transverse);
+    PyObject *body = Py_BuildValue("{sdsdsdsdsd}", "volume", b->volume, "mass", b->mass, "z", b->z, "J_axial",
+                                   b->J_axial, "J_transverse", b->J_transverse);
     int failed = !body || PyDict_SetItemString(dict, name, body) < 0;
     Py_XDECREF(body);
     return failed ? -1 : 0;
@@ -73,8 +74,9 @@ PyObject *params_masses(PyObject *self, PyObject *unused)
     pp_masses_from(&((params_object *)self)->values, &dims, &m);
     PyObject *dict = PyDict_New();
     if (dict && !put_body(dict, "stator", &m.stator) && !put_body(dict, "rotor_core", &m.rotor_core) &&
-        !put_body(dict, "web", &m.web) && !put_body(dict, "magnets", &m.magnets) && !put_body(dict, "shaft", &m.shaft) &&
-        !put_body(dict, "bearings", &m.bearings) && !put_body(dict, "housing", &m.housing) && !put_body(dict, "rotor", &m.rotor))
+        !put_body(dict, "web", &m.web) && !put_body(dict, "magnets", &m.magnets) &&
+        !put_body(dict, "shaft", &m.shaft) && !put_body(dict, "bearings", &m.bearings) &&
+        !put_body(dict, "housing", &m.housing) && !put_body(dict, "rotor", &m.rotor))
         return dict;
     Py_XDECREF(dict);
     return NULL;

@@ -40,8 +40,8 @@ static PyObject *param_row(int i)
 {
     static const char *const kinds[] = {"real", "int", "choice"};
     const pp_param_info *p = pp_param_at(i);
-    return Py_BuildValue("sssssNddds", p->group, p->field, p->symbol, kinds[p->kind], p->unit, param_to_python(i, p->def), p->def,
-                         p->min, p->max, p->doc);
+    return Py_BuildValue("sssssNddds", p->group, p->field, p->symbol, kinds[p->kind], p->unit,
+                         param_to_python(i, p->def), p->def, p->min, p->max, p->doc);
 }
 
 static PyObject *group_row(int i)
@@ -64,8 +64,14 @@ static PyObject *channel_row(int i)
 
 static PyObject *parameter_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(PP_PARAM_COUNT, param_row); }
 static PyObject *group_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(pp_group_count(), group_row); }
-static PyObject *derived_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(PP_DERIVED_COUNT, derived_row); }
-static PyObject *channel_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(PP_CHANNEL_COUNT, channel_row); }
+static PyObject *derived_rows(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, table(PP_DERIVED_COUNT, derived_row);
+}
+static PyObject *channel_rows(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, table(PP_CHANNEL_COUNT, channel_row);
+}
 
 static PyObject *status_row(int i)
 {
@@ -98,21 +104,28 @@ static PyObject *naive_gap_field(PyObject *module, PyObject *args)
 
 static PyMethodDef functions[] = {
     {"parameter_rows", parameter_rows, METH_NOARGS,
-     "parameter_rows($module, /)\n--\n\nThe table: (group, field, symbol, kind, unit, default, default value, min, max, doc) each."},
+     "parameter_rows($module, /)\n--\n\nThe table: (group, field, symbol, kind, unit, default, default value, min, "
+     "max, doc) each."},
     {"group_rows", group_rows, METH_NOARGS, "group_rows($module, /)\n--\n\nGroups of the table: (name, doc) each."},
-    {"derived_rows", derived_rows, METH_NOARGS, "derived_rows($module, /)\n--\n\nDerived values: (field, symbol, unit, doc) each."},
-    {"channel_rows", channel_rows, METH_NOARGS, "channel_rows($module, /)\n--\n\nChannels of a run: (name, unit, doc) each."},
+    {"derived_rows", derived_rows, METH_NOARGS,
+     "derived_rows($module, /)\n--\n\nDerived values: (field, symbol, unit, doc) each."},
+    {"channel_rows", channel_rows, METH_NOARGS,
+     "channel_rows($module, /)\n--\n\nChannels of a run: (name, unit, doc) each."},
     {"status_rows", status_rows, METH_NOARGS, "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
     {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nInstruction set of the sweeps: avx512, avx2 or plain."},
-    {"force_isa", force_isa, METH_O, "force_isa($module, name, /)\n--\n\nChooses it (None: the best); False where the machine lacks it."},
+    {"force_isa", force_isa, METH_O,
+     "force_isa($module, name, /)\n--\n\nChooses it (None: the best); False where the machine lacks it."},
     {"naive_gap_field", naive_gap_field, METH_VARARGS,
-     "naive_gap_field($module, Br, mu_r, thickness, gap, carter, arc, /)\n--\n\nOne-dimensional gap field [T]: the documented wrong answer."},
+     "naive_gap_field($module, Br, mu_r, thickness, gap, carter, arc, /)\n--\n\nOne-dimensional gap field [T]: the "
+     "documented wrong answer."},
     {"sweep", (PyCFunction)(void (*)(void))call_sweep, METH_VARARGS | METH_KEYWORDS,
      "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, progress=None)\n--\n\n"
-     "Runs every case (values: float64 cases x columns; columns: int32 rows of the table; outputs: int32 (n, 2) of channel, reducer). "
+     "Runs every case (values: float64 cases x columns; columns: int32 rows of the table; outputs: int32 (n, 2) of "
+     "channel, reducer). "
      "Returns results (cases, n), status, bad row and whether it ran to the end (False after Ctrl-C)."},
     {"sweep_derive", call_sweep_derive, METH_VARARGS,
-     "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values (cases, fields), status, bad row."},
+     "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values (cases, fields), "
+     "status, bad row."},
     {NULL, NULL, 0, NULL}};
 
 static int module_exec(PyObject *module)
@@ -156,7 +169,8 @@ static PyModuleDef_Slot slots[] = {{Py_mod_exec, module_exec},
 #endif
                                    {0, NULL}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_core", "C core of polepair.", sizeof(module_state), functions, slots,
-                                      module_traverse, module_clear, NULL};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_core",      "C core of polepair.",
+                                        sizeof(module_state),  functions,    slots,
+                                        module_traverse,       module_clear, NULL};
 
 PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&definition); }

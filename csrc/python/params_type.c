@@ -4,8 +4,7 @@
 #include <string.h>
 
 typedef struct group_object {
-    PyObject_HEAD
-    params_object *owner;
+    PyObject_HEAD params_object *owner;
 } group_object;
 
 static PyObject *field_get(PyObject *self, void *row)
@@ -27,10 +26,12 @@ static int field_set(PyObject *self, PyObject *value, void *row)
 /* Attributes of each group: getset_stator[] and so on, the closure being the row of the table. */
 #define ROW(group, field) ((void *)(intptr_t)(offsetof(pp_params, group.field) / sizeof(double)))
 static PyGetSetDef getset_none[] = {
-#define PP_GROUP(group, doc)                     \
-    {NULL, NULL, NULL, NULL, NULL}               \
-    }                                            \
-    ;                                            \
+#define PP_GROUP(group, doc)         \
+    {                                \
+        NULL, NULL, NULL, NULL, NULL \
+    }                                \
+    }                                \
+    ;                                \
     static PyGetSetDef getset_##group[] = {
 #define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc) \
     {#field, field_get, field_set, doc " [" unit "], " #min " to " #max ", default " #def, ROW(group, field)},
@@ -150,34 +151,39 @@ static PyObject *params_compare(PyObject *self, PyObject *other, int op)
 
 static PyMethodDef params_methods[] = {
     {"derive", derived_from, METH_NOARGS,
-     "derive($self, /)\n--\n\nConstants of the machine as a Derived. ValueError names the parameter that does not fit."},
-    {"get", params_get, METH_O, "get($self, name, /)\n--\n\nValue of \"group.field\": float, int or the name of a choice."},
+     "derive($self, /)\n--\n\nConstants of the machine as a Derived. ValueError names the parameter that does not "
+     "fit."},
+    {"get", params_get, METH_O,
+     "get($self, name, /)\n--\n\nValue of \"group.field\": float, int or the name of a choice."},
     {"set", (PyCFunction)(void (*)(void))params_set, METH_FASTCALL,
      "set($self, name, value, /)\n--\n\nSets \"group.field\"; ValueError names the range."},
     {"update", params_update, METH_O, "update($self, other, /)\n--\n\nTakes over every value of another Params."},
     {"values", params_values, METH_NOARGS, "values($self, /)\n--\n\nAll values in table order as a new float64 array."},
     {"outline", params_outline, METH_O,
-     "outline($self, part, /)\n--\n\nOutline \"tooth\" (gap contour over one slot pitch) or \"magnet\": float64 (n, 3) of x [m], y [m], arc flag."},
-    {"dims", params_dims, METH_NOARGS, "dims($self, /)\n--\n\nRadii and angles that follow from the parameters, by name (SI)."},
+     "outline($self, part, /)\n--\n\nOutline \"tooth\" (gap contour over one slot pitch) or \"magnet\": float64 (n, 3) "
+     "of x [m], y [m], arc flag."},
+    {"dims", params_dims, METH_NOARGS,
+     "dims($self, /)\n--\n\nRadii and angles that follow from the parameters, by name (SI)."},
     {"masses", params_masses, METH_NOARGS,
      "masses($self, /)\n--\n\nVolume, mass, height, axial and transverse inertia of every part, by name (SI)."},
     {"winding_layout", params_winding, METH_NOARGS,
-     "winding_layout($self, /)\n--\n\nSigned coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) of the coil that starts in each slot int8 (slots,), 0 for "
+     "winding_layout($self, /)\n--\n\nSigned coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) of the coil that "
+     "starts in each slot int8 (slots,), 0 for "
      "none; coil span."},
     {NULL, NULL, 0, NULL}};
 
 /* Params.stator and so on; the closure is the group's index, filled in below. */
 static PyGetSetDef params_getset[GROUPS_MAX + 1];
 
-static PyType_Slot params_slots[] = {
-    {Py_tp_doc, "Params()\n--\n\nEvery parameter of a twin, by group: params.magnet.Br. Assignments are checked against the table."},
-    {Py_tp_new, params_new},
-    {Py_tp_dealloc, plain_dealloc},
-    {Py_tp_methods, params_methods},
-    {Py_tp_getset, params_getset},
-    {Py_tp_richcompare, params_compare},
-    {Py_tp_hash, PyObject_HashNotImplemented},
-    {0, NULL}};
+static PyType_Slot params_slots[] = {{Py_tp_doc, "Params(*args, **kwargs)\n--\n\nEvery parameter of a twin, by group: "
+                                                 "params.magnet.Br. Assignments are checked against the table."},
+                                     {Py_tp_new, params_new},
+                                     {Py_tp_dealloc, plain_dealloc},
+                                     {Py_tp_methods, params_methods},
+                                     {Py_tp_getset, params_getset},
+                                     {Py_tp_richcompare, params_compare},
+                                     {Py_tp_hash, PyObject_HashNotImplemented},
+                                     {0, NULL}};
 static PyType_Spec params_spec = {"polepair._core.Params", sizeof(params_object), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, params_slots};
 
@@ -194,11 +200,10 @@ static PyTypeObject *add_group_type(PyObject *module, int i)
     static char names[GROUPS_MAX][48]; /* type names have to outlive the types */
     const pp_group_info *info = pp_group_at(i);
     group_type_name(info->name, names[i], sizeof names[i]);
-    PyType_Slot slots[] = {{Py_tp_doc, (void *)info->doc},
-                           {Py_tp_dealloc, group_dealloc},
-                           {Py_tp_getset, getsets[i]},
-                           {0, NULL}};
-    PyType_Spec spec = {names[i], sizeof(group_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+    PyType_Slot slots[] = {
+        {Py_tp_doc, (void *)info->doc}, {Py_tp_dealloc, group_dealloc}, {Py_tp_getset, getsets[i]}, {0, NULL}};
+    PyType_Spec spec = {names[i], sizeof(group_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                        slots};
     return add_type(module, &spec);
 }
 

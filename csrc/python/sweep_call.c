@@ -16,7 +16,10 @@ static void clear_arrays(sweep_arrays *a)
     Py_XDECREF((PyObject *)a->where);
 }
 
-static PyArrayObject *as_array(PyObject *value, int type) { return (PyArrayObject *)PyArray_FROM_OTF(value, type, NPY_ARRAY_IN_ARRAY); }
+static PyArrayObject *as_array(PyObject *value, int type)
+{
+    return (PyArrayObject *)PyArray_FROM_OTF(value, type, NPY_ARRAY_IN_ARRAY);
+}
 
 static PyArrayObject *new_array(npy_intp rows, npy_intp columns, int type)
 {
@@ -86,13 +89,13 @@ static bool attend(pp_sweep_job *job, PyObject *progress)
     bool ended, good = true;
     double pause = 0.002; /* short sweeps return at once, long ones are looked at 20 times a second */
     do {
-        Py_BEGIN_ALLOW_THREADS
-        ended = pp_sweep_wait(job, pause);
-        Py_END_ALLOW_THREADS
-        pause = pause < 0.05 ? 2 * pause : 0.05;
+        Py_BEGIN_ALLOW_THREADS ended = pp_sweep_wait(job, pause);
+        Py_END_ALLOW_THREADS pause = pause < 0.05 ? 2 * pause : 0.05;
         if (!good)
             continue;
-        PyObject *seen = PyErr_CheckSignals() || progress == Py_None ? NULL : PyObject_CallFunction(progress, "l", pp_sweep_done(job));
+        PyObject *seen = PyErr_CheckSignals() || progress == Py_None
+                             ? NULL
+                             : PyObject_CallFunction(progress, "l", pp_sweep_done(job));
         Py_XDECREF(seen);
         good = !PyErr_Occurred();
         if (!good)
@@ -127,15 +130,16 @@ PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     pp_sweep s = {0};
     sweep_arrays a = {0};
     int retune = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piO:sweep", names, state->params, &params, &columns, &values, &s.t_end,
-                                     &outputs, &retune, &s.threads, &progress))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piO:sweep", names, state->params, &params, &columns, &values,
+                                     &s.t_end, &outputs, &retune, &s.threads, &progress))
         return NULL;
     s.base = &((params_object *)params)->values;
     s.retune = retune != 0;
     int ended = -1;
     if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count))
         ended = run_sweep(&s, progress);
-    PyObject *result = ended < 0 ? NULL : Py_BuildValue("OOOO", a.results, a.status, a.where, ended ? Py_True : Py_False);
+    PyObject *result =
+        ended < 0 ? NULL : Py_BuildValue("OOOO", a.results, a.status, a.where, ended ? Py_True : Py_False);
     clear_arrays(&a);
     return result;
 }
@@ -155,10 +159,8 @@ PyObject *call_sweep_derive(PyObject *module, PyObject *args)
         take_cases(&s, &a, columns, values, PyArray_SIZE(a.outputs))) {
         const int *list = PyArray_DATA(a.outputs);
         int count = (int)PyArray_SIZE(a.outputs);
-        Py_BEGIN_ALLOW_THREADS
-        pp_sweep_derive(&s, list, count, s.results);
-        Py_END_ALLOW_THREADS
-        result = Py_BuildValue("OOO", a.results, a.status, a.where);
+        Py_BEGIN_ALLOW_THREADS pp_sweep_derive(&s, list, count, s.results);
+        Py_END_ALLOW_THREADS result = Py_BuildValue("OOO", a.results, a.status, a.where);
     }
     clear_arrays(&a);
     return result;

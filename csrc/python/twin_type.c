@@ -2,8 +2,7 @@
 #include "core.h"
 
 typedef struct twin_object {
-    PyObject_HEAD
-    pp_twin twin;
+    PyObject_HEAD pp_twin twin;
     pp_state state;
     bool busy; /* a run is under way in some thread */
 } twin_object;
@@ -71,7 +70,8 @@ static PyArrayObject *output_array(PyObject *given, npy_intp rows, npy_intp colu
     if (!given || given == Py_None)
         return (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE);
     PyArrayObject *a = (PyArrayObject *)given;
-    if (PyArray_Check(given) && PyArray_TYPE(a) == NPY_DOUBLE && PyArray_ISCARRAY(a) && PyArray_SIZE(a) == rows * columns)
+    if (PyArray_Check(given) && PyArray_TYPE(a) == NPY_DOUBLE && PyArray_ISCARRAY(a) &&
+        PyArray_SIZE(a) == rows * columns)
         return (PyArrayObject *)Py_NewRef(given);
     PyErr_Format(PyExc_ValueError, "out: expected a writable C-contiguous float64 array of %zd values",
                  (Py_ssize_t)(rows * columns));
@@ -115,10 +115,8 @@ static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t co
     int width = (int)PyArray_SIZE(channels);
     pp_status status;
     self->busy = true;
-    Py_BEGIN_ALLOW_THREADS
-    status = pp_twin_run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_BEGIN_ALLOW_THREADS status = pp_twin_run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
+    Py_END_ALLOW_THREADS self->busy = false;
     Py_DECREF(channels);
     return finish_run(status, out);
 }
@@ -131,9 +129,9 @@ static PyObject *twin_step(PyObject *object, PyObject *const *args, Py_ssize_t c
         return NULL;
     }
     pp_input input = pp_twin_scenario(&self->twin, &self->state);
-    if (count > 0)
+    if (count > 0 && args[0] != Py_None)
         input.speed_ref = PyFloat_AsDouble(args[0]);
-    if (count > 1 && !PyErr_Occurred())
+    if (count > 1 && args[1] != Py_None && !PyErr_Occurred())
         input.load_torque = PyFloat_AsDouble(args[1]);
     if (PyErr_Occurred() || !claim(self))
         return NULL;
@@ -176,20 +174,25 @@ static PyMemberDef twin_members[] = {
 
 static PyMethodDef twin_methods[] = {
     {"run", (PyCFunction)(void (*)(void))twin_run, METH_FASTCALL,
-     "run($self, rows, every, stop, channels, out=None, /)\n--\n\nRows of channels (int32 array of indices), one each `every` periods; "
-     "`stop` keeps the machine at the last row. Returns float64 (rows, channels). ArithmeticError when the run diverges."},
+     "run($self, rows, every, stop, channels, out=None, /)\n--\n\nRows of channels (int32 array of indices), one each "
+     "`every` periods; "
+     "`stop` keeps the machine at the last row. Returns float64 (rows, channels). ArithmeticError when the run "
+     "diverges."},
     {"step", (PyCFunction)(void (*)(void))twin_step, METH_FASTCALL,
-     "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at its start, float64."},
+     "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at its start, "
+     "float64."},
     {"reset", twin_reset, METH_NOARGS, "reset($self, /)\n--\n\nBack to rest."},
     {"fork", twin_fork, METH_NOARGS, "fork($self, /)\n--\n\nA second twin in the same state."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot twin_slots[] = {{Py_tp_doc, "Twin(params, nominal=None)\n--\n\nModel and state of a twin; nominal is the machine its controller is tuned to."},
-                                   {Py_tp_new, twin_new},
-                                   {Py_tp_dealloc, twin_dealloc},
-                                   {Py_tp_members, twin_members},
-                                   {Py_tp_methods, twin_methods},
-                                   {0, NULL}};
+static PyType_Slot twin_slots[] = {
+    {Py_tp_doc,
+     "Twin(params, nominal=None)\n--\n\nModel and state of a twin; nominal is the machine its controller is tuned to."},
+    {Py_tp_new, twin_new},
+    {Py_tp_dealloc, twin_dealloc},
+    {Py_tp_members, twin_members},
+    {Py_tp_methods, twin_methods},
+    {0, NULL}};
 static PyType_Spec twin_spec = {"polepair._core.Twin", sizeof(twin_object), 0, Py_TPFLAGS_DEFAULT, twin_slots};
 
 int add_twin_type(PyObject *module, module_state *state)

@@ -55,7 +55,9 @@ class Section:
     def contour(self):
         """The whole gap-side contour of the stator, closed."""
         pitch = 2 * self.dims["half_pitch"]
-        parts = [np.column_stack([rotate(self.tooth[:-1, :2], k * pitch), self.tooth[:-1, 2]]) for k in range(self.slots)]
+        parts = [
+            np.column_stack([rotate(self.tooth[:-1, :2], k * pitch), self.tooth[:-1, 2]]) for k in range(self.slots)
+        ]
         return np.concatenate(parts)
 
     def rotor_core(self):
@@ -88,11 +90,24 @@ class Section:
             lines = []
             for i, p in enumerate(outline):
                 j = (i + 1) % len(points)
-                lines.append(occ.addCircleArc(points[i], centre, points[j]) if p[2] else occ.addLine(points[i], points[j]))
+                lines.append(
+                    occ.addCircleArc(points[i], centre, points[j]) if p[2] else occ.addLine(points[i], points[j])
+                )
             return 2, occ.addPlaneSurface([occ.addCurveLoop(lines)])
 
         shapes = [surface(self.contour()), surface(self.rotor_core())]
-        shapes.append((2, occ.addDisk(0, 0, 0, min(d["r_yoke"], max(d["r_core"], 0.2 * outer)), min(d["r_yoke"], max(d["r_core"], 0.2 * outer)))))
+        shapes.append(
+            (
+                2,
+                occ.addDisk(
+                    0,
+                    0,
+                    0,
+                    min(d["r_yoke"], max(d["r_core"], 0.2 * outer)),
+                    min(d["r_yoke"], max(d["r_core"], 0.2 * outer)),
+                ),
+            )
+        )
         n = 2 * self.pairs
         full = self.motor.magnet.shape == "arc" and self.motor.magnet.arc > 0.999
         if full:
@@ -125,7 +140,11 @@ class Section:
         local = np.column_stack([r * np.cos(a - k * pitch), r * np.sin(a - k * pitch)])
         far = d["r_bottom"]
         edge = dense(self.tooth, self.gap / 20)
-        closing = [[1.2 * far * np.cos(t), 1.2 * far * np.sin(t)] for t in np.linspace(pitch / 2, -pitch / 2, 9)] if inner else [[0.0, 0.0]]
+        closing = (
+            [[1.2 * far * np.cos(t), 1.2 * far * np.sin(t)] for t in np.linspace(pitch / 2, -pitch / 2, 9)]
+            if inner
+            else [[0.0, 0.0]]
+        )
         tooth = Polygon(np.vstack([edge[: len(edge)], closing])).contains_points(local)
         behind = r > far if inner else r < far
         stator_zone = r > d["r_gap"] if inner else r < d["r_gap"]
@@ -138,7 +157,11 @@ class Section:
         full = self.motor.magnet.shape == "arc" and self.motor.magnet.arc > 0.999
         between = (r < d["r_magnet"]) & (r > d["r_base"]) if inner else (r > d["r_magnet"]) & (r < d["r_base"])
         magnet = between if full else Polygon(dense(self.magnet, self.gap / 20)).contains_points(lp)
-        base = d["r_base"] / np.cos(np.clip(ap, -1, 1)) if self.motor.magnet.shape == "flat_base" else np.full_like(r, d["r_base"])
+        base = (
+            d["r_base"] / np.cos(np.clip(ap, -1, 1))
+            if self.motor.magnet.shape == "flat_base"
+            else np.full_like(r, d["r_base"])
+        )
         base = np.minimum(base, d["r_corner"])
         core = (r < base) & (r > d["r_core"]) if inner else (r > base) & (r < d["r_core"])
         core &= ~magnet
@@ -147,9 +170,13 @@ class Section:
         self.nu[magnet] = 1 / (MU0 * self.motor.magnet.mu_r)
         direction = self.angle + kp * pole if self.motor.magnet.magnetization == "parallel" else a
         sign = np.where(np.mod(kp, 2) == 0, 1.0, -1.0)
-        Br = self.motor.magnet.Br * (1 + self.motor.magnet.Br_temperature_coefficient * (self.motor.magnet.temperature - 20))
+        Br = self.motor.magnet.Br * (
+            1 + self.motor.magnet.Br_temperature_coefficient * (self.motor.magnet.temperature - 20)
+        )
         self.br = np.where(magnet, sign * Br, 0) * np.array([np.cos(direction), np.sin(direction)])
-        top = d["r_gap"] + d["sign"] * (self.motor.stator.tip_height + (self.motor.stator.tip_taper if self.motor.stator.slot_opening else 0))
+        top = d["r_gap"] + d["sign"] * (
+            self.motor.stator.tip_height + (self.motor.stator.tip_taper if self.motor.stator.slot_opening else 0)
+        )
         copper = ~stator & ((r > top) & (r < far) if inner else (r < top) & (r > far))
         slot = np.floor(a / pitch).astype(int) % self.slots  # slot s lies between tooth s and tooth s+1
         side = np.where(np.mod(a / pitch, 1) < 0.5, 0, 1)  # 0: beside tooth s, 1: beside tooth s+1
@@ -220,7 +247,9 @@ class Solver:
 
     def open_circuit(self):
         """Linkage per turn and metre of the magnets with the phases."""
-        return self.windings @ self.solve(asm(magnets, self.basis, nu=self.s.nu[:, None], bx=self.s.br[0][:, None], by=self.s.br[1][:, None]))
+        return self.windings @ self.solve(
+            asm(magnets, self.basis, nu=self.s.nu[:, None], bx=self.s.br[0][:, None], by=self.s.br[1][:, None])
+        )
 
     def inductance(self):
         """Synchronous inductance per turn^2 and metre: self minus mutual, phase a excited."""
@@ -247,7 +276,13 @@ def study_motor(motor):
     t, y = np.array(samples).T
     fundamental = [2 * np.mean(y * np.exp(1j * sign * t)) for sign in (1, -1)]
     psi = max(np.abs(fundamental))
-    return {"psi_pm": psi, "L_2d": ls * scale, "L_self": own[0] * scale, "M_mutual": 0.5 * (own[1] + own[2]) * scale, "dofs": dofs}
+    return {
+        "psi_pm": psi,
+        "L_2d": ls * scale,
+        "L_self": own[0] * scale,
+        "M_mutual": 0.5 * (own[1] + own[2]) * scale,
+        "dofs": dofs,
+    }
 
 
 if __name__ == "__main__":
@@ -257,5 +292,8 @@ if __name__ == "__main__":
         results[name] = {k: float(f"{v:.6g}") for k, v in study_motor(pp.load(name)).items()}
         d = pp.load(name).derive()
         r = results[name]
-        print(f"{name}: psi {d.psi_pm / r['psi_pm'] - 1:+.2%}  L {(d.L_gap + d.L_slot) / r['L_2d'] - 1:+.2%}  {r}", flush=True)
+        print(
+            f"{name}: psi {d.psi_pm / r['psi_pm'] - 1:+.2%}  L {(d.L_gap + d.L_slot) / r['L_2d'] - 1:+.2%}  {r}",
+            flush=True,
+        )
     store.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")

@@ -12,7 +12,20 @@ from fe2d import study_motor
 
 import polepair as pp
 
-COMBINATIONS = [(12, 4), (12, 5), (12, 7), (9, 3), (9, 4), (18, 8), (24, 10), (24, 4), (36, 6), (27, 9), (6, 2), (15, 5)]
+COMBINATIONS = [
+    (12, 4),
+    (12, 5),
+    (12, 7),
+    (9, 3),
+    (9, 4),
+    (18, 8),
+    (24, 10),
+    (24, 4),
+    (36, 6),
+    (27, 9),
+    (6, 2),
+    (15, 5),
+]
 
 
 def draw(rng) -> pp.Motor | None:
@@ -66,5 +79,6 @@ if __name__ == "__main__":
         d = motor.derive()
         rows.append({"params": motor.changed(), **{k: float(f"{v:.6g}") for k, v in r.items()}})
         L = d.L_gap + d.L_slot
-        print(f"{motor.stator.slots}/{2 * motor.rotor.pole_pairs} {motor.rotor.topology} psi {d.psi_pm / r['psi_pm'] - 1:+.2%} L {L / r['L_2d'] - 1:+.2%}", flush=True)
+        name = f"{motor.stator.slots}/{2 * motor.rotor.pole_pairs} {motor.rotor.topology}"
+        print(f"{name} psi {d.psi_pm / r['psi_pm'] - 1:+.2%} L {L / r['L_2d'] - 1:+.2%}", flush=True)
         store.write_text(json.dumps(rows, indent=1) + "\n")

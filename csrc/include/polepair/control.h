@@ -29,8 +29,11 @@ typedef struct pp_foc_voltage {
 PP_INLINE void pp_small_sincos(pp_real x, pp_real *s, pp_real *c)
 {
     pp_real y = x * x;
-    *s = x + x * y * (PP_R(-1.0 / 6) + y * (PP_R(1.0 / 120) + y * (PP_R(-1.0 / 5040) + y * (PP_R(1.0 / 362880) - y * PP_R(1.0 / 39916800)))));
-    *c = PP_R(1) + y * (PP_R(-0.5) + y * (PP_R(1.0 / 24) + y * (PP_R(-1.0 / 720) + y * (PP_R(1.0 / 40320) - y * PP_R(1.0 / 3628800)))));
+    *s = x + x * y *
+                 (PP_R(-1.0 / 6) + y * (PP_R(1.0 / 120) +
+                                        y * (PP_R(-1.0 / 5040) + y * (PP_R(1.0 / 362880) - y * PP_R(1.0 / 39916800)))));
+    *c = PP_R(1) + y * (PP_R(-0.5) + y * (PP_R(1.0 / 24) +
+                                          y * (PP_R(-1.0 / 720) + y * (PP_R(1.0 / 40320) - y * PP_R(1.0 / 3628800)))));
 }
 
 /* Current reference for a torque: id = 0, or on the maximum-torque-per-ampere curve (two fixed-point steps; the torque
@@ -49,7 +52,8 @@ PP_INLINE void pp_foc_reference(const pp_foc *c, pp_real torque, bool mtpa, pp_r
     }
 }
 
-PP_INLINE pp_foc_voltage pp_foc_step(const pp_foc *c, pp_foc_state *x, pp_real id, pp_real iq, pp_real omega, pp_real omega_ref, bool mtpa)
+PP_INLINE pp_foc_voltage pp_foc_step(const pp_foc *c, pp_foc_state *x, pp_real id, pp_real iq, pp_real omega,
+                                     pp_real omega_ref, bool mtpa)
 {
     pp_real error = omega_ref - omega, asked = c->kp_w * error + x->w;
     pp_real torque = pp_clamp(asked, -c->torque_max, c->torque_max);

@@ -9,9 +9,9 @@ double pp_cos(double x);
 void pp_sincos(double x, double *s, double *c); /* |x| < 1e6 */
 double pp_atan(double x);
 double pp_atan2(double y, double x);
-double pp_asin(double x); /* |x| <= 1 */
-double pp_log(double x);  /* x > 0 */
-double pp_exp(double x);  /* |x| < 700 */
+double pp_asin(double x);        /* |x| <= 1 */
+double pp_log(double x);         /* x > 0 */
+double pp_exp(double x);         /* |x| < 700 */
 double pp_powi(double x, int n); /* n >= 0 */
 
 static inline double pp_root(double x) { return __builtin_sqrt(x); }

@@ -166,7 +166,8 @@ PP_INLINE pp_real pp_bldc_axis(const pp_bldc_state *x, bool q_axis)
     return q_axis ? cosine * beta - sine * a : cosine * a + sine * beta;
 }
 
-PP_INLINE pp_real pp_bldc_channel(const pp_bldc_model *m, const pp_bldc_run *x, pp_real sample, pp_bldc_input in, int channel)
+PP_INLINE pp_real pp_bldc_channel(const pp_bldc_model *m, const pp_bldc_run *x, pp_real sample, pp_bldc_input in,
+                                  int channel)
 {
     const pp_bldc *p = &m->motor;
     const pp_bldc_state *y = &x->motor;
@@ -191,8 +192,7 @@ PP_INLINE pp_real pp_bldc_channel(const pp_bldc_model *m, const pp_bldc_run *x, 
     case PP_CHANNEL_energy_copper: return x->energy.copper;
     case PP_CHANNEL_energy_friction: return x->energy.friction;
     case PP_CHANNEL_energy_load: return x->energy.load;
-    case PP_CHANNEL_energy_stored:
-        return PP_R(0.5) * (p->J * y->w * y->w + p->L * (a * a + b * b + c * c));
+    case PP_CHANNEL_energy_stored: return PP_R(0.5) * (p->J * y->w * y->w + p->L * (a * a + b * b + c * c));
     default: return pp_set(0);
     }
 }

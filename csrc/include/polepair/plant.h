@@ -67,7 +67,8 @@ PP_INLINE pp_pmsm_state pp_pmsm_add(pp_pmsm_state x, pp_pmsm_state k)
 /* Powers of a stage, weighted into the energies. Viscous and Coulomb torque are shared between motor and load. */
 PP_INLINE void pp_pmsm_power(const pp_pmsm *m, pp_pmsm_state x, pp_real T, pp_real weight, pp_energy *e)
 {
-    pp_real id = x.d * m->i_d, iq = x.q * m->i_q, h = weight * m->s * PP_R(1.0 / 3), mech = h * x.w * m->from_w * m->unscale;
+    pp_real id = x.d * m->i_d, iq = x.q * m->i_q, h = weight * m->s * PP_R(1.0 / 3),
+            mech = h * x.w * m->from_w * m->unscale;
     pp_real viscous = m->viscous * x.w, dry = pp_pmsm_dry(m, x.w);
     e->in += h * PP_R(1.5) * m->s_inv * (x.ud * id + x.uq * iq);
     e->copper += h * m->p_cu * (id * id + iq * iq);

@@ -15,7 +15,7 @@
 
 typedef struct pp_bldc {
     pp_real R, L_inv, L, ke, p, J_inv, J, viscous, coulomb, quadratic; /* coulomb: also the slope below 1 rad/s */
-    pp_real Udc, Vd, load_viscous, load_coulomb; /* the load's share of the two frictions */
+    pp_real Udc, Vd, load_viscous, load_coulomb;                       /* the load's share of the two frictions */
 } pp_bldc;
 
 typedef struct pp_bldc_state {
@@ -76,7 +76,8 @@ PP_INLINE void pp_bldc_power(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_i
 }
 
 /* One RK4 step of length h inside the sector. */
-PP_INLINE pp_bldc_state pp_bldc_rk4(const pp_bldc *m, pp_bldc_state x, pp_bldc_input in, pp_real h, int with, pp_energy *e)
+PP_INLINE pp_bldc_state pp_bldc_rk4(const pp_bldc *m, pp_bldc_state x, pp_bldc_input in, pp_real h, int with,
+                                    pp_energy *e)
 {
     pp_real half = PP_R(0.5) * h, sixth = h * PP_R(1.0 / 6);
     pp_bldc_rates k1 = pp_bldc_rate(m, &x, in);
@@ -127,7 +128,8 @@ PP_INLINE pp_bldc_state pp_bldc_commutate(pp_bldc_state x)
 
 /* Advances by `left`, stopping at the events inside and applying them; the located step is one RK4 step to the zero of
  * the cubic through both ends, then a first-order correction over the remaining 1e-9 of the step. */
-PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *state, pp_bldc_input in, pp_real left, int with, pp_energy *e)
+PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *state, pp_bldc_input in, pp_real left, int with,
+                               pp_energy *e)
 {
     const pp_scalar end = PP_R(PP_PI / 3);
     for (int guard = 0; guard < 12 && pp_any(left > PP_R(0)); guard++) {

@@ -42,7 +42,8 @@ typedef struct pp_output {
  * believes in; NULL means the derived one. Refuses with a status. */
 pp_status pp_twin_setup(const pp_params *params, const pp_machine *nominal, pp_twin *twin);
 /* Same, for a machine already derived. */
-pp_status pp_twin_setup_machine(const pp_params *params, const pp_machine *machine, const pp_machine *nominal, pp_twin *twin);
+pp_status pp_twin_setup_machine(const pp_params *params, const pp_machine *machine, const pp_machine *nominal,
+                                pp_twin *twin);
 /* At rest, no current. */
 void pp_twin_start(const pp_twin *twin, pp_state *state);
 /* The reference and load that the parameters ask for at the state's sample. */
@@ -56,7 +57,7 @@ int pp_twin_needs(const pp_twin *twin, const int *channels, int count);
 /* `rows` rows of the chosen channels under the twin's scenario, one every `every` periods: row r is taken at sample
  * start + r * every, and the machine moves on after each row but, where `stop` is set, the last. out: rows x count.
  * PP_DIVERGED if a value is not finite at the end. */
-pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop, const int *channels, int count,
-                      double *out);
+pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop, const int *channels,
+                      int count, double *out);
 
 #endif

@@ -30,7 +30,9 @@ def import_polepair():
         try:
             import polepair
         except ImportError as e:
-            raise ImportError(f"polepair is missing ({e}), expected: pip install polepair in FreeCAD's Python, or make build") from None
+            raise ImportError(
+                f"polepair is missing ({e}), expected: pip install polepair in FreeCAD's Python, or make build"
+            ) from None
     return polepair
 
 

@@ -11,15 +11,15 @@ ICON = os.path.join(os.path.dirname(__file__), "resources", "polepair.svg")
 class AddMotor:
     """Command: a new motor from the catalogue's printable outrunner."""
 
-    def GetResources(self):  # noqa: N802
+    def GetResources(self):
         """Menu text and icon."""
         return {"MenuText": "New motor", "ToolTip": "Adds a motor whose dimensions are properties", "Pixmap": ICON}
 
-    def IsActive(self):  # noqa: N802
+    def IsActive(self):
         """Always available."""
         return True
 
-    def Activated(self):  # noqa: N802
+    def Activated(self):
         """Adds the motor to the active or a new document."""
         from .motor_feature import make_motor
 
@@ -36,7 +36,7 @@ class PolepairWorkbench(FreeCADGui.Workbench):
     ToolTip = "Virtual twins of electric motors"
     Icon = ICON
 
-    def Initialize(self):  # noqa: N802
+    def Initialize(self):
         """Adds the commands; says in one line what is missing when polepair cannot be imported."""
         from . import compat
 
@@ -49,7 +49,7 @@ class PolepairWorkbench(FreeCADGui.Workbench):
         self.appendToolbar("polepair", ["Polepair_AddMotor"])
         self.appendMenu("polepair", ["Polepair_AddMotor"])
 
-    def GetClassName(self):  # noqa: N802
+    def GetClassName(self):
         """Python workbench."""
         return "Gui::PythonWorkbench"
 

@@ -38,7 +38,7 @@ class MotorFeature(compat.JsonState):
                 field = pp.derived()[name]
                 obj.addProperty("App::PropertyFloat", name, "derived", f"{field.doc} [{field.unit}]", 1)
 
-    def onDocumentRestored(self, obj):  # noqa: N802
+    def onDocumentRestored(self, obj):
         """Adds what a newer table brought."""
         obj.Proxy = self
         self.add_properties(obj)

@@ -53,7 +53,13 @@ def _matrix(frame):
 
 
 def _key(part):
-    return (part.outline.tobytes(), tuple(h.tobytes() for h in part.holes), part.z0, part.z1, None if part.frame is None else part.frame.tobytes())
+    return (
+        part.outline.tobytes(),
+        tuple(h.tobytes() for h in part.holes),
+        part.z0,
+        part.z1,
+        None if part.frame is None else part.frame.tobytes(),
+    )
 
 
 def build(parts) -> dict:
@@ -80,7 +86,12 @@ def properties(solid, density: float) -> dict:
     c, m = solid.CenterOfMass, solid.MatrixOfInertia
     s = density * INERTIA
     tensor = [[m.A11 * s, m.A12 * s, m.A13 * s], [m.A21 * s, m.A22 * s, m.A23 * s], [m.A31 * s, m.A32 * s, m.A33 * s]]
-    return {"volume": solid.Volume / MM**3, "mass": density * solid.Volume / MM**3, "centre": [c.x / MM, c.y / MM, c.z / MM], "inertia": tensor}
+    return {
+        "volume": solid.Volume / MM**3,
+        "mass": density * solid.Volume / MM**3,
+        "centre": [c.x / MM, c.y / MM, c.z / MM],
+        "inertia": tensor,
+    }
 
 
 def combine(bodies) -> dict:
@@ -101,7 +112,13 @@ def density_of(motor, material: str) -> float:
     """Density [kg/m^3] of a part's material."""
     m = motor.material
     stator = m.density_stator * (motor.stator.stacking_factor if motor.stator.core == "iron" else 1.0)
-    named = {"stator": stator, "former": stator, "magnet": m.density_magnet, "coil": m.density_conductor, "housing": m.density_housing}
+    named = {
+        "stator": stator,
+        "former": stator,
+        "magnet": m.density_magnet,
+        "coil": m.density_conductor,
+        "housing": m.density_housing,
+    }
     return named.get(material, m.density_rotor)
 
 

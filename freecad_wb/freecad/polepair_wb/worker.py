@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from freecad.polepair_wb import compat  # noqa: E402
+from freecad.polepair_wb import compat
 
 
 def work(request: dict) -> dict:
@@ -18,6 +18,7 @@ def work(request: dict) -> dict:
     compat.import_freecad()
     compat.import_polepair()
     from freecad.polepair_wb import document, solids
+
     from polepair.motor import loads
     from polepair.parts import motor_parts
 

@@ -1,0 +1,29 @@
+"""Shared fixtures."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+import polepair as pp
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return ROOT
+
+
+@pytest.fixture
+def outrunner() -> pp.Motor:
+    return pp.load("outrunner-12s14p")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of peers and recordings beside a checkout; tests that need it skip without it."""
+    folder = Path(os.environ.get("POLEPAIR_SHARED", ROOT.parent / "shared"))
+    if not (folder / "bench").is_dir():
+        pytest.skip("no shared folder beside the checkout")
+    return folder
