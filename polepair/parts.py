@@ -162,7 +162,7 @@ def _tooth_coils(motor, d) -> list[Part]:
     width = 0.45 * (2 * a * np.sin(d["half_pitch"]) - tooth)  # half the slot at its narrow end, a little less
     width = max(width, 0.05 * tooth)
     end, L = min(width, 0.5 * motor.winding.end_length), motor.stator.length
-    inside = _rounded(tooth / 2, L / 2, 0.02 * tooth)
+    inside = _rectangle(tooth / 2, L / 2)
     outside = _rounded(tooth / 2 + width, L / 2 + end, 0.6 * min(width, end))
     coils = tooth_coils(motor)
     # the prism's own frame: x along the tooth's width, y along the shaft, z outwards
@@ -186,6 +186,11 @@ def _tooth_coils(motor, d) -> list[Part]:
         for k, c in enumerate(coils)
         if c
     ]
+
+
+def _rectangle(x: float, y: float) -> np.ndarray:
+    """A rectangle of half sizes x, y (counter-clockwise)."""
+    return np.array([[x, -y, 0], [x, y, 0], [-x, y, 0], [-x, -y, 0]], dtype=float)
 
 
 def _rounded(x: float, y: float, r: float) -> np.ndarray:

@@ -46,6 +46,8 @@ def cases_from(axes) -> tuple[tuple[str, ...], np.ndarray]:
         names, rows = tuple(axes[0]), np.atleast_2d(np.asarray(axes[1], dtype=float))
     else:
         names = tuple(axes)
+        if not names:
+            raise ValueError("sweep: no parameters given, so no cases")
         columns = [_axis(name, axes[name]) for name in names]
         rows = np.array(list(product(*columns)), dtype=float).reshape(-1, len(names))
     if len(set(names)) != len(names):

@@ -8,8 +8,10 @@ _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*
 
 @cache
 def _registry():
-    import pint
-
+    try:
+        import pint
+    except ImportError:
+        raise ValueError("units in files need the package pint, expected: pip install pint") from None
     return pint.UnitRegistry()
 
 
@@ -20,8 +22,6 @@ def _spell(unit: str) -> str:
 
 def to_si(text: str, unit: str) -> float:
     """The number in `text` converted to the SI `unit`; a bare number is taken as SI. ValueError tells what is wrong."""
-    import pint
-
     match = _NUMBER.match(text)
     if not match:
         raise ValueError(f"expected a number with a unit of {unit}")
@@ -31,7 +31,7 @@ def to_si(text: str, unit: str) -> float:
     registry = _registry()
     try:
         return float(registry.Quantity(number, _spell(given)).to("" if unit == "1" else _spell(unit)).magnitude)
-    except pint.DimensionalityError:
-        raise ValueError(f"unit {given} does not convert to {unit}") from None
-    except Exception:
+    except Exception as e:
+        if type(e).__name__ == "DimensionalityError":
+            raise ValueError(f"unit {given} does not convert to {unit}") from None
         raise ValueError(f"unknown unit {given}, expected one that converts to {unit}") from None

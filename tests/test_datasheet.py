@@ -24,7 +24,7 @@ def test_ec45_constants():
     R = 2 * d.Rs
     assert 1e3 * d.tau_m == pytest.approx(8.082, abs=5e-4)
     assert 1e3 * d.tau_e == pytest.approx(0.7615, abs=5e-5)
-    assert 24 / R == pytest.approx(39.47, abs=5e-3)
+    assert pytest.approx(39.47, abs=5e-3) == 24 / R
     assert d.Kt_block * 24 / R == pytest.approx(1.4566, abs=5e-5)
     assert R / d.Kt_block**2 / RPM * 1e-3 == pytest.approx(4.264, abs=5e-4)
 

@@ -68,7 +68,9 @@ def finite_difference_field(a, n, cells=4000):
     r_in, r_out = sorted((a["r_stator"], a["r_base"]))
     r = np.linspace(r_in, r_out, cells + 1)
     nu, mu0 = n * a["p"], 1.25663706212e-6
-    magnet = (0.5 * (r[:-1] + r[1:]) < max(a["r_magnet"], a["r_base"])) & (0.5 * (r[:-1] + r[1:]) > min(a["r_magnet"], a["r_base"]))
+    magnet = (0.5 * (r[:-1] + r[1:]) < max(a["r_magnet"], a["r_base"])) & (
+        0.5 * (r[:-1] + r[1:]) > min(a["r_magnet"], a["r_base"])
+    )
     half = a["arc"] * np.pi / 2
     if a["parallel"]:
         a1, a2 = (np.sinc((nu + k) * half / a["p"] / np.pi) for k in (1, -1))
@@ -106,7 +108,16 @@ def test_field_against_finite_differences(parallel, outer, pairs):
     m.magnet.magnetization, m.magnet.arc = "parallel" if parallel else "radial", 0.8
     m.rotor.shaft_radius, m.rotor.bearing_width, m.winding.wire_diameter, m.material.mu_r = 0, 0, 1e-4, 1e5
     d = m.dims()
-    a = dict(r_stator=d["r_gap"], r_magnet=d["r_magnet"], r_base=d["r_base"], Br=1.2, mu_r=1.05, arc=0.8, p=pairs, parallel=parallel)
+    a = {
+        "r_stator": d["r_gap"],
+        "r_magnet": d["r_magnet"],
+        "r_base": d["r_base"],
+        "Br": 1.2,
+        "mu_r": 1.05,
+        "arc": 0.8,
+        "p": pairs,
+        "parallel": parallel,
+    }
     assert m.derive().B_gap == pytest.approx(abs(finite_difference_field(a, 1)), rel=2e-3)
 
 

@@ -43,6 +43,16 @@ static void transpose(const pp_block *b, pp_real *lanes, size_t fields)
 /* True where output o takes this sample: a final value only the last one. */
 PP_INLINE bool takes(const pp_block *b, int o, bool last) { return last || b->outputs[o].reducer != PP_FINAL; }
 
+/* Poisons the outputs of lanes whose state left the finite numbers, as a single run refuses them. */
+PP_INLINE void poison(const pp_block *b, const pp_real *state, size_t fields, pp_real *sum)
+{
+    pp_real doubt = pp_set(0);
+    for (size_t f = 0; f < fields; f++)
+        doubt += state[f] - state[f];
+    for (int o = 0; o < b->output_count; o++)
+        sum[o] += doubt;
+}
+
 PP_INLINE bool run_foc(const pp_block *b, pp_real *sum, int with, bool mtpa)
 {
     pp_foc_model m;
@@ -62,6 +72,7 @@ PP_INLINE bool run_foc(const pp_block *b, pp_real *sum, int with, bool mtpa)
         if (k < samples)
             pp_foc_move(&m, &x, load, substeps, with);
     }
+    poison(b, (const pp_real *)&x, sizeof x / sizeof(pp_real), sum);
     return true;
 }
 
@@ -84,6 +95,7 @@ PP_INLINE bool run_bldc(const pp_block *b, pp_real *sum, int with)
         if (k < samples)
             pp_bldc_run_period(&m, &x, in, substeps, with);
     }
+    poison(b, (const pp_real *)&x, sizeof x / sizeof(pp_real), sum);
     return true;
 }
 

@@ -4,15 +4,19 @@
 
 #include "polepair/base.h"
 
+/* Circular functions, |x| < 1e6 rad. */
 double pp_sin(double x);
 double pp_cos(double x);
-void pp_sincos(double x, double *s, double *c); /* |x| < 1e6 */
+void pp_sincos(double x, double *s, double *c);
+/* Inverse circular functions; pp_atan2(0, 0) is 0; pp_asin takes |x| <= 1. */
 double pp_atan(double x);
 double pp_atan2(double y, double x);
-double pp_asin(double x);        /* |x| <= 1 */
-double pp_log(double x);         /* x > 0 */
-double pp_exp(double x);         /* |x| < 700 */
-double pp_powi(double x, int n); /* n >= 0 */
+double pp_asin(double x);
+/* Natural logarithm, x > 0, and exponential, |x| < 700. */
+double pp_log(double x);
+double pp_exp(double x);
+/* Whole power, n >= 0. */
+double pp_powi(double x, int n);
 
 static inline double pp_root(double x) { return __builtin_sqrt(x); }
 static inline double pp_larger(double a, double b) { return a > b ? a : b; }
