@@ -169,14 +169,14 @@ def _tooth_coils(motor, d) -> list[Part]:
     frame = np.array([[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]])
     pitch = 2 * d["half_pitch"]
     phase = lambda c: "abc"[abs(c) - 1] + ("+" if c > 0 else "-")  # noqa: E731
-    low = a * np.cos(d["half_pitch"])
+    low, high = np.sqrt(a**2 - (tooth / 2) ** 2), np.sqrt(b**2 - (tooth / 2 + width) ** 2)  # between the arcs
     return [
         Part(
             f"coil_{k + 1:02d}",
             "stator",
             outside,
             low,
-            b * np.cos(0.3 * d["half_pitch"]),
+            high,
             "coil",
             (inside,),
             (k * pitch,),
