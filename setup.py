@@ -10,16 +10,9 @@ from setuptools.command.build_ext import build_ext
 
 LANES = {"kernel_avx2.c": ["-mavx2"], "kernel_avx512.c": ["-mavx512f", "-mprefer-vector-width=512"]}
 FULL_API = bool(os.environ.get("POLEPAIR_FULL_API"))  # debug interpreters count references only without the limited API
-FLAGS = [
-    "-std=c11",
-    "-O3",
-    "-fno-math-errno",
-    "-ffp-contract=off",
-    "-fvisibility=hidden",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-]
+# The same bits everywhere: no contraction; and no SLP vectoriser, which in gcc 12 forms vfmaddsub in spite of that.
+SAME_BITS = ["-ffp-contract=off", "-fno-tree-slp-vectorize"]
+FLAGS = ["-std=c11", "-O3", "-fno-math-errno", *SAME_BITS, "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 FLAGS += ["-Wpointer-arith", "-Wstrict-prototypes", "-Werror=implicit-function-declaration"]
 MACROS = [("NPY_TARGET_VERSION", "NPY_1_22_API_VERSION")] + ([] if FULL_API else [("Py_LIMITED_API", "0x030b0000")])
 
