@@ -25,7 +25,7 @@ test: build ## every test (short forms of the long ones)
 build: $(STAMP) ## system packages, .venv and the extension
 
 $(VENV)/.packages: packaging/debian.txt packaging/setup.sh
-	@packaging/setup.sh packages
+	@packaging/setup.sh packages packaging/debian.txt
 	@mkdir -p $(VENV) && touch $@
 $(VENV)/.tools: $(VENV)/.packages pyproject.toml
 	@packaging/setup.sh venv $(VENV)

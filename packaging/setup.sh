@@ -1,23 +1,32 @@
 #!/bin/bash
-# Set-up steps of the Makefile: packages | venv DIR | build DIR. Each says one line when it has work to do.
+# Set-up steps of the Makefile: packages LIST | venv DIR | build DIR. Each says one line when it has work to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted() { sed 's/#.*//' packaging/debian.txt | tr -d ' \t' | grep .; }
-missing() { for p in $(wanted); do dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || echo "$p"; done; }
+wanted() { sed 's/#.*//' "$1" | tr -d ' \t' | grep .; }
+missing() {
+    for p in $(wanted "$1"); do
+        dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || echo "$p"
+    done
+}
 root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
 
 packages() {
-    command -v dpkg-query >/dev/null || { echo "not a Debian system: install python3.11+ with venv and headers, gcc and FreeCAD yourself" >&2; return 0; }
-    local need; need=$(missing | tr '\n' ' ')
+    if ! command -v dpkg-query >/dev/null; then
+        echo "not a Debian system: install python3 >= 3.11 with venv and headers, gcc and FreeCAD yourself" >&2
+        return 0
+    fi
+    local need
+    need=$(missing "$1" | tr '\n' ' ')
     [ -n "$need" ] || return 0
     if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
-        echo "missing packages; run: sudo apt-get install --no-install-recommends $need" >&2
+        echo "packages are missing; run: sudo apt-get install --no-install-recommends $need" >&2
         exit 2
     fi
     echo "installing Debian packages: $need"
     export DEBIAN_FRONTEND=noninteractive
     root apt-get update -qq
+    # shellcheck disable=SC2086
     root apt-get install -y -qq --no-install-recommends $need >/dev/null
 }
 
@@ -28,7 +37,7 @@ venv() {
     [ -x "$1/bin/python" ] || "$py" -m venv "$1"
     echo "installing Python packages into $1"
     "$1/bin/pip" install -q --disable-pip-version-check --upgrade "setuptools>=77" wheel "numpy>=2"
-    "$1/bin/python" - <<'P' > "$1/requirements.txt"
+    "$1/bin/python" - > "$1/requirements.txt" <<'P'
 import tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
 extra = project["optional-dependencies"]

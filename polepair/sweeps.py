@@ -1,7 +1,6 @@
 """Sweeps: many runs with some parameters replaced, in C on lanes and threads."""
 
 import os
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +47,8 @@ def cases_from(axes) -> tuple[tuple[str, ...], np.ndarray]:
         names = tuple(axes)
         if not names:
             raise ValueError("sweep: no parameters given, so no cases")
-        columns = [_axis(name, axes[name]) for name in names]
-        rows = np.array(list(product(*columns)), dtype=float).reshape(-1, len(names))
+        grid = np.meshgrid(*(_axis(name, axes[name]) for name in names), indexing="ij")
+        rows = np.stack([g.ravel() for g in grid], axis=1)
     if len(set(names)) != len(names):
         raise ValueError("sweep: a parameter is named twice")
     if rows.ndim != 2 or rows.shape[1] != len(names):
@@ -59,20 +58,19 @@ def cases_from(axes) -> tuple[tuple[str, ...], np.ndarray]:
     return names, np.ascontiguousarray(rows)
 
 
-def _axis(name: str, values) -> list[float]:
+def _axis(name: str, values) -> np.ndarray:
+    """The values of one parameter as numbers; names of choices become their positions."""
     row = parameter(name)
-    out = []
-    for v in [values] if isinstance(values, (str, int, float)) else values:
+    listed = [values] if isinstance(values, (str, int, float)) else list(values)
+    for k, v in enumerate(listed):
         if isinstance(v, str):
             if v not in row.choices:
-                raise ValueError(
-                    f"{name} = {v!r}: expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number'}"
-                )
-            v = row.choices.index(v)
-        out.append(float(v))
-    if not out:
+                wanted = f"one of {', '.join(row.choices)}" if row.choices else "a number"
+                raise ValueError(f"{name} = {v!r}: expected {wanted}")
+            listed[k] = row.choices.index(v)
+    if not listed:
         raise ValueError(f"sweep: {name}: no values")
-    return out
+    return np.array(listed, dtype=float)
 
 
 def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:

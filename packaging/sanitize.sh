@@ -1,0 +1,25 @@
+#!/bin/bash
+# Builds the extension with AddressSanitizer and UndefinedBehaviorSanitizer beside the real one and runs the tests of
+# the core, the extension and the sweeps on it; then the sweep's threads under ThreadSanitizer.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=$PWD/build/sanitized
+rm -rf "$out" && mkdir -p "$out"
+cp -r polepair csrc setup.py pyproject.toml README.md LICENSE "$out/"
+rm -f "$out"/polepair/*.so
+( cd "$out" && POLEPAIR_CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer " \
+    "$OLDPWD/.venv/bin/python" setup.py -q build_ext --inplace )
+preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
+LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH="$out" POLEPAIR_EXPECT="$out" \
+    .venv/bin/python -m pytest -q -p no:cacheprovider -p no:xdist tests/test_winding.py tests/test_datasheet.py tests/test_magnetics.py \
+    tests/test_api.py tests/test_sweep.py tests/test_solver.py tests/test_files.py \
+    -k "not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
+echo "address and undefined behaviour: clean"
+flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -Icsrc/host -D_POSIX_C_SOURCE=200809L"
+for isa in plain avx2 avx512; do
+    extra=$([ $isa = avx2 ] && echo -mavx2 || { [ $isa = avx512 ] && echo -mavx512f; } || true)
+    gcc $flags $extra -c csrc/host/kernel_$isa.c -o "$out/kernel_$isa.o"
+done
+gcc $flags tests/c/threads.c csrc/core/*.c csrc/host/sweep.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
+setarch -R "$out/threads"
+echo "sanitizers: address, undefined behaviour and threads are clean"

@@ -1,0 +1,61 @@
+"""References leaked per call, every entry point and its refusals; run under a debug interpreter (references.sh).
+
+The interpreter's own total counts every reference, but a release build of NumPy keeps its share out of that total: one
+np.empty() alone shows +1. Calls that make or take arrays are therefore judged by what a leak would have to hold: new
+objects (allocated blocks) and the counts of the objects that all calls share (dtypes, types, arguments, singletons).
+"""
+
+import gc
+import sys
+
+import numpy as np
+from test_api import actions
+
+import polepair as pp
+from polepair import _core
+
+LIMIT = 0.05
+ARRAYS = {"values", "outline", "winding", "limit", "run", "run new", "step", "sweep", "sweep_derive"}
+ARRAYS |= {"bad run", "bad out", "bad sweep"}
+DTYPES = [np.dtype(t) for t in (np.float64, np.int32, np.int16, np.int8, np.uint8)]
+SHARED = [*DTYPES, _core.Params, _core.Derived, _core.Twin, pp.Motor, None, True, False, np.ndarray]
+
+
+def total() -> int:
+    """Every reference that the interpreter counts."""
+    return sys.gettotalrefcount()
+
+
+def held() -> int:
+    """Allocated blocks, and the references to what all calls share."""
+    return sys.getallocatedblocks() + sum(sys.getrefcount(x) for x in SHARED)
+
+
+def per_call(action, measure, count=200) -> float:
+    """Change of a measure per call, after warming up."""
+    for _ in range(20):
+        action()
+    gc.collect()
+    before = measure()
+    for _ in range(count):
+        action()
+    gc.collect()
+    return (measure() - before) / count
+
+
+def main() -> int:
+    """Prints every entry point's figure; 1 when one leaks."""
+    assert hasattr(sys, "gettotalrefcount"), "expected a debug interpreter"
+    assert "build/debug" in pp.__file__, pp.__file__
+    kept = []
+    assert per_call(lambda: kept.append(DTYPES[0]), held) >= 1, "the measure has to see a planted leak"
+    worst = {name: per_call(action, held if name in ARRAYS else total) for name, action in actions().items()}
+    for name, leak in worst.items():
+        print(f"{name:<16} {leak:+.3f}  {'held' if name in ARRAYS else 'total'}")
+    most = max(worst.values(), key=abs)
+    print(f"references: at most {most:+.3f} leaked per call over {len(worst)} entry points (limit {LIMIT})")
+    return abs(most) >= LIMIT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
