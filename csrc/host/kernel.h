@@ -21,7 +21,7 @@ typedef struct pp_block {
     const pp_reduced *outputs;
     int output_count;
     double *results; /* indexed by case and output */
-    const volatile int *stop;
+    const int *stop; /* set by another thread; read atomically */
 } pp_block;
 
 /* Runs the cases side by side and writes their results; false when *stop ended it early. */

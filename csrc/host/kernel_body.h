@@ -61,7 +61,7 @@ PP_INLINE bool run_foc(const pp_block *b, pp_real *sum, int with, bool mtpa)
     long samples = b->cases[0]->samples;
     int substeps = b->cases[0]->substeps;
     for (long k = 0; k <= samples; k++) {
-        if (*b->stop)
+        if (__atomic_load_n(b->stop, __ATOMIC_RELAXED))
             return false;
         pp_real sample = pp_set((pp_scalar)k), load = pp_scenario_load(&m.scenario, sample);
         pp_foc_sample(&m, &x, pp_scenario_speed(&m.scenario, sample), mtpa);
@@ -84,7 +84,7 @@ PP_INLINE bool run_bldc(const pp_block *b, pp_real *sum, int with)
     long samples = b->cases[0]->samples;
     int substeps = b->cases[0]->substeps;
     for (long k = 0; k <= samples; k++) {
-        if (*b->stop)
+        if (__atomic_load_n(b->stop, __ATOMIC_RELAXED))
             return false;
         pp_real sample = pp_set((pp_scalar)k), ref = pp_scenario_speed(&m.scenario, sample);
         pp_bldc_input in = pp_bldc_sample(&m, &x, ref, pp_scenario_load(&m.scenario, sample));

@@ -75,7 +75,8 @@ struct pp_sweep_job {
     pthread_t thread[THREADS_MAX];
     int threads, running;
     long next, done;
-    volatile int stop;
+    int stop; /* atomic */
+    long chunk;
     pthread_mutex_t lock;
     pthread_cond_t ended;
 };
@@ -182,23 +183,23 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
 }
 
 /* Cases per grab: small enough to share a short sweep among the threads. */
-static long chunk_size(const pp_sweep_job *job)
+static long chunk_size(const pp_sweep_job *job, int threads)
 {
-    long width = *job->isa->width, fair = job->sweep.cases / (8L * job->threads) / width * width;
+    long width = *job->isa->width, fair = job->sweep.cases / (8L * threads) / width * width;
     return fair < width ? width : fair > CHUNK ? CHUNK : fair;
 }
 
 static void work_through(pp_sweep_job *job, pp_batch *batch)
 {
     const pp_sweep *s = &job->sweep;
-    long size = chunk_size(job);
+    long size = job->chunk;
     for (;;) {
         long first = __atomic_fetch_add(&job->next, size, __ATOMIC_RELAXED), last = first + size;
         if (first >= s->cases)
             return;
         batch->count = 0;
         for (long i = first; i < last && i < s->cases; i++) {
-            if (job->stop)
+            if (__atomic_load_n(&job->stop, __ATOMIC_RELAXED))
                 refuse(s, i, PP_CANCELLED, -1);
             else
                 prepare(job, batch, i);
@@ -225,7 +226,7 @@ static void launch(pp_sweep_job *job)
 {
     int wanted = job->sweep.threads < 1 ? 1 : job->sweep.threads > THREADS_MAX ? THREADS_MAX : job->sweep.threads;
     pthread_mutex_lock(&job->lock);
-    job->threads = wanted;
+    job->chunk = chunk_size(job, wanted);
     while (job->running < wanted && !pthread_create(&job->thread[job->running], NULL, worker, job))
         job->running++;
     job->threads = job->running;
@@ -272,7 +273,7 @@ bool pp_sweep_wait(pp_sweep_job *job, double seconds)
 
 long pp_sweep_done(const pp_sweep_job *job) { return __atomic_load_n(&job->done, __ATOMIC_RELAXED); }
 
-void pp_sweep_cancel(pp_sweep_job *job) { job->stop = 1; }
+void pp_sweep_cancel(pp_sweep_job *job) { __atomic_store_n(&job->stop, 1, __ATOMIC_RELAXED); }
 
 void pp_sweep_finish(pp_sweep_job *job)
 {
