@@ -1,4 +1,4 @@
-"""polepair as a peer of the solver harness: peer_polepair.py CASE [--step SECONDS] [--params FILE.json] [--out FILE.npy].
+"""polepair as a peer: peer_polepair.py CASE [--step SECONDS] [--params FILE.json] [--out FILE.npy].
 
 CASE is foc, bldc or sweep. Prints one JSON line per configuration (CPU seconds; errors against the harness' references
 when its folder is beside the checkout). --params holds the machine under the harness' key names, --out writes the rows
@@ -18,18 +18,19 @@ import polepair as pp
 from polepair import _core
 
 HARNESS = Path(os.environ.get("POLEPAIR_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "bench/solver_peers"
-FOC = {
-    "Rs": 3.6, "Ld": 0.036, "Lq": 0.051, "psi": 0.545, "J": 0.015, "B": 0.0, "np": 3, "TL": 14.0, "Udc": 540.0, "Ts": 1e-4, "alpha_c": 2 * np.pi * 300,
-    "alpha_s": 2 * np.pi * 4, "Tmax": 22.0, "ramp": 700.0, "w_ref": 140.0, "t_load": 0.6, "t_end": 1.0,
-}  # fmt: skip
-BLDC = {
-    "Rp": 0.304, "Lp": 0.2315e-3, "ke": 18.45e-3, "J": 1.81e-5, "B": 1.35e-5, "Vdc": 24.0, "Vd": 0.7, "np": 8, "TL": 0.1, "t_load": 0.1, "t_end": 0.2,
-    "dt_out": 2e-5,
-}  # fmt: skip
+FOC = {"Rs": 3.6, "Ld": 0.036, "Lq": 0.051, "psi": 0.545, "J": 0.015, "B": 0.0, "np": 3, "TL": 14.0, "Udc": 540.0}
+FOC |= {"Ts": 1e-4, "alpha_c": 2 * np.pi * 300, "alpha_s": 2 * np.pi * 4, "Tmax": 22.0, "ramp": 700.0, "w_ref": 140.0}
+FOC |= {"t_load": 0.6, "t_end": 1.0}
+BLDC = {"Rp": 0.304, "Lp": 0.2315e-3, "ke": 18.45e-3, "J": 1.81e-5, "B": 1.35e-5, "Vdc": 24.0, "Vd": 0.7, "np": 8}
+BLDC |= {"TL": 0.1, "t_load": 0.1, "t_end": 0.2, "dt_out": 2e-5}
 SWEEP = {
-    "n": 10000, "t_load": 0.3, "t_end": 0.5, "lo": [0.7, 0.8, 0.8, 0.9, 0.5, 0.0], "hi": [1.3, 1.2, 1.2, 1.1, 2.0, 1.0],
-    "vary": ["Rs", "Ld", "Lq", "psi", "J", "TL"],
-}  # fmt: skip
+    "n": 10000,
+    "t_load": 0.3,
+    "t_end": 0.5,
+    "lo": [0.7, 0.8, 0.8, 0.9, 0.5, 0.0],
+    "hi": [1.3, 1.2, 1.2, 1.1, 2.0, 1.0],
+}
+SWEEP |= {"vary": ["Rs", "Ld", "Lq", "psi", "J", "TL"]}
 RECURRENCE = np.array([0.8986537126, 0.8075784952, 0.7257334129, 0.6521830259, 0.5860866976, 0.5266889867])
 TABLE = {"Rs": "datasheet.R_phase", "Ld": "datasheet.Ld", "Lq": "datasheet.Lq", "psi": "datasheet.psi_pm"}
 TABLE |= {"J": "datasheet.J", "TL": "load.torque", "B": "rotor.viscous_friction"}
@@ -167,7 +168,7 @@ def main():
     given = json.loads(a.params.read_text()) if a.params else {}
     values = {"foc": FOC, "bldc": BLDC, "sweep": SWEEP}
     merged = {case: {**v, **given.get(case, {})} for case, v in values.items()}
-    default = all(merged[c] == values[c] for c in values) or not given
+    default = merged == values
     if a.case == "sweep":
         sweep(merged["sweep"], merged["foc"], a.step, default, a.out)
     else:

@@ -38,6 +38,12 @@ GOOD = "schema = 1\n[stator]\nslots = 12\n"
             "schema = 1\n[magnet]\nshape = 'flat_base'\nwidth = '15 mm'\n",
             "magnet.width = 0.015 m: magnets wider than a pole",
         ),
+        (
+            "schema = 1\n[rotor]\ntopology = 'inner'\npole_pairs = 2\nshaft_radius = 0\ncore_thickness = '1 mm'\n"
+            "[stator]\nslots = 6\nyoke_radius = '50 mm'\ntooth_width = '6 mm'\n"
+            "[magnet]\nshape = 'flat_base'\nwidth = '25 mm'\n",
+            "magnet.width = 0.025 m: the flat-based magnet has no edge left: expected",
+        ),
         (GOOD + "yoke_radius = '30 mm'\n", "stator.yoke_radius = 0.03 m: on the wrong side"),
         ("schema = 1\n[motor]\ncolour = 'red'\n", "motor.colour: unknown key"),
         ("schema = 1\n[motor]\nsource = 3\n", "motor.source = 3: expected text"),

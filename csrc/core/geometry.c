@@ -126,6 +126,9 @@ static pp_status rotor_dims(const pp_params *p, pp_dims *d)
         double narrow = pp_smaller(d->r_magnet, d->r_base);
         if (half >= 0.98 * narrow || pp_asin(half / narrow) > 0.5 * pole)
             return PP_MAGNET_WIDE;
+        double edge = d->sign * (pp_root(d->r_magnet * d->r_magnet - half * half) - d->r_base);
+        if (edge < 0.05 * p->magnet.thickness)
+            return PP_MAGNET_EDGE;
         d->r_corner = pp_root(d->r_base * d->r_base + half * half);
         d->arc = 2 * pp_asin(2 * half / (d->r_corner + d->r_magnet)) / pole;
     }

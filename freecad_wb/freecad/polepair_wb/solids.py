@@ -7,7 +7,7 @@ import Part
 
 MM = 1000.0
 INERTIA = 1e-15  # FreeCAD's mm^5 times density in kg/m^3 -> kg m^2
-AXIS = FreeCAD.Vector(0, 0, 1)
+PLANE = Part.Plane()
 
 
 def _vector(vertex):
@@ -39,10 +39,13 @@ def _counter_clockwise(outline) -> bool:
 
 
 def face(outline, holes):
-    """A plane face. Inner wires have to run against the outer one: FreeCAD adds them up in silence otherwise."""
+    """A face in the plane z = 0. Inner wires have to run against the outer one: FreeCAD adds them up in silence otherwise.
+
+    The plane is given, because finding it from the edges takes longer than all the rest (3.4 of 9 ms for a whole motor).
+    """
     outer = wire(outline) if _counter_clockwise(outline) else wire(outline).reversed()
     inner = [wire(h).reversed() if _counter_clockwise(h) else wire(h) for h in holes]
-    return Part.Face([outer, *inner])
+    return Part.Face(PLANE, [outer, *inner])
 
 
 def _matrix(frame):
