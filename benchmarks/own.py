@@ -22,33 +22,32 @@ def best(call, count, repeat=7):
     return min(times)
 
 
+def show(what: str, seconds: float):
+    """One line, in microseconds."""
+    print(f"{what}: {1e6 * seconds:.3f} us")
+
+
 def main():
     """Prints one line per figure."""
     motor = pp.load("outrunner-12s14p")
     core, channels, out = _core.Twin(motor), np.array([1], dtype=np.int32), np.empty((1, 1))
     magnet = motor.magnet
-    print(
-        f"array call (one row, one channel): {1e9 * best(lambda: core.run(1, 1, True, channels, out), 100_000):.0f} ns"
-    )
-    print(
-        f"attribute get {1e9 * best(lambda: magnet.Br, 200_000):.0f} ns, through the motor {1e9 * best(lambda: motor.magnet.Br, 200_000):.0f} ns"
-    )
-    print(f"checked attribute set {1e9 * best(lambda: setattr(magnet, 'Br', 1.3), 200_000):.0f} ns")
-    print(f"derive {1e6 * best(motor.derive, 2000):.2f} us, fork {1e9 * best(core.fork, 20_000):.0f} ns")
+    show("array call (one row, one channel)", best(lambda: core.run(1, 1, True, channels, out), 100_000))
+    show("attribute get", best(lambda: magnet.Br, 200_000))
+    show("attribute get through the motor", best(lambda: motor.magnet.Br, 200_000))
+    show("checked attribute set", best(lambda: setattr(magnet, "Br", 1.3), 200_000))
+    show("derive", best(motor.derive, 2000))
+    show("fork", best(core.fork, 20_000))
     rng = np.random.default_rng(1)
     n = 20_000
-    axes = (
-        ("magnet.Br", "winding.turns", "stator.length"),
-        np.column_stack([rng.uniform(1, 1.4, n), rng.integers(8, 20, n), rng.uniform(5e-3, 2e-2, n)]),
-    )
+    rows = np.column_stack([rng.uniform(1, 1.4, n), rng.integers(8, 20, n), rng.uniform(5e-3, 2e-2, n)])
+    axes = (("magnet.Br", "winding.turns", "stator.length"), rows)
     for name in ("outrunner-12s14p", "spmloss-18s16p", "coreless-printed"):
         m = pp.load(name)
         seconds = best(lambda m=m: pp.derive_sweep(m, axes, ["psi_pm", "J", "mass"]), 1, 5)
         print(f"derive sweep with closed-form mass and inertia, {name}: {n / seconds:,.0f} variants/s per core")
-    twin = pp.Twin(motor)
-    print(
-        f"pp.sweep of one case of one period: {1e3 * best(lambda: pp.sweep(twin, {'magnet.Br': [1.2]}, 1e-4, threads=1), 200):.2f} ms CPU"
-    )
+    twin, one = pp.Twin(motor), {"magnet.Br": [1.2]}
+    show("pp.sweep of one case of one period", best(lambda: pp.sweep(twin, one, 1e-4, threads=1), 200))
     code = "import time; t = time.perf_counter(); import polepair; print(1e3 * (time.perf_counter() - t))"
     walls = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout) for _ in range(9)
@@ -75,8 +74,9 @@ times, parts_times = [], []
 for _ in range(40):
     t = time.process_time(); parts = motor_parts(m); parts_times.append(time.process_time() - t)
     t = time.process_time(); shapes = solids.build(parts); times.append(time.process_time() - t)
-print(f"{{len(shapes)}} solids of the 12/14 outrunner: {{1e3*min(times):.2f}} ms CPU best, {{1e3*sorted(times)[20]:.2f}} ms median; "
-      f"outlines {{1e3*min(parts_times):.2f}} ms; all valid: {{all(s.isValid() for s in shapes.values())}}")
+valid = all(s.isValid() for s in shapes.values())
+print(f"12/14 outrunner, {{len(shapes)}} solids: {{1e3 * min(times):.2f}} ms CPU best, {{1e3 * sorted(times)[20]:.2f}} ms median")
+print(f"their outlines: {{1e3 * min(parts_times):.2f}} ms; all valid: {{valid}}")
 """
     env = {**os.environ, "PYTHONPATH": ""}
     print(

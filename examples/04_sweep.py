@@ -10,7 +10,6 @@ table = pp.sweep(twin, axes, t_end=0.3, record=["omega_m.final", "i_s.rms"])
 good = (table["status"] == 0) & (table["omega_m.final"] > 0.99 * twin.params.control.speed_ref)
 best = np.flatnonzero(good)[np.argmin(table["i_s.rms"][good])]
 print(f"{len(table)} runs, {len(table.failed)} refused, {good.sum()} reach the speed")
-print(
-    f"best: {table['winding.turns'][best]:.0f} turns, Br {table['magnet.Br'][best]:.2f} T, {table['i_s.rms'][best]:.2f} A rms"
-)
+turns, remanence, current = (table[n][best] for n in ("winding.turns", "magnet.Br", "i_s.rms"))
+print(f"best: {turns:.0f} turns, Br {remanence:.2f} T, {current:.2f} A rms")
 assert len(table) == 400 and good.any()

@@ -51,7 +51,7 @@ def _turned(outline, angle) -> np.ndarray:
 
 
 def _repeat(outline, copies: int) -> np.ndarray:
-    """One pitch of a contour repeated all the way round. The ends, in the middle of the slots' bottom arcs, are left out."""
+    """One pitch of a contour repeated all the way round. The ends, inside the slots' bottom arcs, are left out."""
     return np.concatenate([_turned(outline[1:-1], 2 * np.pi * k / copies) for k in range(copies)])
 
 
