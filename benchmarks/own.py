@@ -75,7 +75,7 @@ for _ in range(40):
     t = time.process_time(); parts = motor_parts(m); parts_times.append(time.process_time() - t)
     t = time.process_time(); shapes = solids.build(parts); times.append(time.process_time() - t)
 valid = all(s.isValid() for s in shapes.values())
-print(f"12/14 outrunner, {{len(shapes)}} solids: {{1e3 * min(times):.2f}} ms CPU best, {{1e3 * sorted(times)[20]:.2f}} ms median")
+print(f"12/14 outrunner, {{len(shapes)}} solids: {{1e3 * min(times):.2f}} ms CPU best")
 print(f"their outlines: {{1e3 * min(parts_times):.2f}} ms; all valid: {{valid}}")
 """
     env = {**os.environ, "PYTHONPATH": ""}

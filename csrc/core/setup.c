@@ -103,7 +103,7 @@ static pp_duty_control duty(const pp_params *p, const pp_machine *m)
 static int what_runs(const pp_params *p, const pp_machine *m)
 {
     bool friction = m->T_coulomb + p->load.coulomb > 0 || p->load.quadratic > 0;
-    return friction ? PP_WITH_FRICTION : 0;
+    return (friction ? PP_WITH_FRICTION : 0) | (m->B + p->load.viscous > 0 ? PP_WITH_VISCOUS : 0);
 }
 
 pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const pp_machine *nominal, pp_twin *twin)

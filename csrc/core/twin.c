@@ -34,7 +34,7 @@ void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_outpu
         pp_foc_sample(m, x, input.speed_ref, twin->mtpa);
         for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
             out->channel[c] = pp_foc_channel(m, x, k, input.load_torque, c);
-        pp_foc_move(m, x, input.load_torque, twin->substeps, PP_WITH_EVERYTHING);
+        pp_foc_move(m, x, &input.load_torque, 1, twin->substeps, PP_WITH_EVERYTHING);
     }
 }
 
@@ -70,7 +70,7 @@ PP_INLINE void run_foc(const pp_twin *twin, pp_state *state, pp_record r, int wi
                 *r.out++ = pp_foc_channel(m, &x, sample, load, r.channels[c]);
             if (r.stop && row == r.rows - 1)
                 break;
-            pp_foc_move(m, &x, load, twin->substeps, with);
+            pp_foc_move(m, &x, &load, 1, twin->substeps, with);
         }
     state->run.foc = x;
     state->sample = k;
@@ -109,13 +109,13 @@ pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long ever
 {
     pp_record r = {rows, every, stop, channels, count, out};
     int with = pp_twin_needs(twin, channels, count);
-    bool full = with & (PP_WITH_ENERGY | PP_WITH_FRICTION);
+    bool full = with & ~PP_WITH_SIMPLE;
     if (twin->six_step)
-        full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING) : run_bldc(twin, state, r, 0);
+        full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING) : run_bldc(twin, state, r, PP_WITH_SIMPLE);
     else if (full || twin->mtpa)
         run_foc(twin, state, r, PP_WITH_EVERYTHING, twin->mtpa);
-    else if (with & PP_WITH_ANGLE)
-        run_foc(twin, state, r, PP_WITH_ANGLE, false);
+    else if (with)
+        run_foc(twin, state, r, PP_WITH_SIMPLE, false);
     else
         run_foc(twin, state, r, 0, false);
     return all_finite((const double *)state, offsetof(pp_state, sample) / sizeof(double)) ? PP_OK : PP_DIVERGED;

@@ -12,7 +12,7 @@ typedef struct pp_case {
     bool six_step, mtpa;
 } pp_case;
 
-enum { PP_LANES_MAX = 16, PP_OUTPUTS_MAX = 32 };
+enum { PP_LANES_MAX = 32, PP_OUTPUTS_MAX = 32 };
 
 /* A block of up to `width` cases for one kernel call. */
 typedef struct pp_block {

@@ -1,4 +1,4 @@
-/* The lane kernel on 8 doubles, compiled for avx512. */
+/* The lane kernel on vectors of 8 doubles, compiled for avx512. */
 #define PP_LANES 8
 #define PP_KERNEL pp_kernel_avx512
 #define PP_WIDTH pp_width_avx512

@@ -61,12 +61,22 @@ PP_INLINE void pp_foc_sample(const pp_foc_model *m, pp_foc_run *x, pp_real speed
     x->motor.uq = u.held_q * m->motor.s;
 }
 
-/* The machine moves over one control period. */
-PP_INLINE void pp_foc_move(const pp_foc_model *m, pp_foc_run *x, pp_real load, int substeps, int with)
+/* `groups` machines move over one control period. */
+PP_INLINE void pp_foc_move(const pp_foc_model *m, pp_foc_run *x, const pp_real *load, int groups, int substeps,
+                           int with)
 {
-    pp_real T = load * m->motor.torque_scale;
+    pp_pmsm motor[PP_GROUPS_MAX];
+    pp_pmsm_state state[PP_GROUPS_MAX];
+    pp_energy energy[PP_GROUPS_MAX];
+    pp_real T[PP_GROUPS_MAX];
+    for (int g = 0; g < groups; g++) {
+        motor[g] = m[g].motor, state[g] = x[g].motor, energy[g] = x[g].energy;
+        T[g] = load[g] * m[g].motor.torque_scale;
+    }
     for (int i = 0; i < substeps; i++)
-        pp_pmsm_step(&m->motor, &x->motor, T, with, &x->energy);
+        pp_pmsm_step(motor, state, T, groups, with, energy);
+    for (int g = 0; g < groups; g++)
+        x[g].motor = state[g], x[g].energy = energy[g];
 }
 
 /* Start of a six-step run: at rest, rotor in the middle of sector 0 (60 electrical degrees). */
@@ -125,6 +135,20 @@ PP_INLINE pp_real pp_phase_current(pp_real id, pp_real iq, pp_real theta_e, int 
     return PP_R(-0.5) * alpha + PP_R(k == 1 ? 0.86602540378443864676 : -0.86602540378443864676) * beta;
 }
 
+/* Square of the stator current's amplitude. */
+PP_INLINE pp_real pp_foc_square(const pp_foc_model *m, const pp_foc_run *x)
+{
+    pp_real id = x->motor.d * m->motor.i_d, iq = x->motor.q * m->motor.i_q;
+    return id * id + iq * iq;
+}
+
+PP_INLINE pp_real pp_bldc_square(const pp_bldc_run *x)
+{
+    pp_real a, b, c;
+    pp_bldc_currents(&x->motor, &a, &b, &c);
+    return PP_R(2.0 / 3) * (a * a + b * b + c * c);
+}
+
 /* Value of a channel at a sample, the controller's voltage already set. `load` is the load torque [N m]. */
 PP_INLINE pp_real pp_foc_channel(const pp_foc_model *m, const pp_foc_run *x, pp_real sample, pp_real load, int channel)
 {
@@ -135,7 +159,7 @@ PP_INLINE pp_real pp_foc_channel(const pp_foc_model *m, const pp_foc_run *x, pp_
     case PP_CHANNEL_time: return sample * m->scenario.period;
     case PP_CHANNEL_id: return id;
     case PP_CHANNEL_iq: return iq;
-    case PP_CHANNEL_i_s: return pp_sqrt(id * id + iq * iq);
+    case PP_CHANNEL_i_s: return pp_sqrt(pp_foc_square(m, x));
     case PP_CHANNEL_ud: return x->motor.ud * p->s_inv;
     case PP_CHANNEL_uq: return x->motor.uq * p->s_inv;
     case PP_CHANNEL_omega_m: return omega;
@@ -177,7 +201,7 @@ PP_INLINE pp_real pp_bldc_channel(const pp_bldc_model *m, const pp_bldc_run *x, 
     case PP_CHANNEL_time: return sample * m->scenario.period;
     case PP_CHANNEL_id: return pp_bldc_axis(y, false);
     case PP_CHANNEL_iq: return pp_bldc_axis(y, true);
-    case PP_CHANNEL_i_s: return pp_sqrt(PP_R(2.0 / 3) * (a * a + b * b + c * c));
+    case PP_CHANNEL_i_s: return pp_sqrt(pp_bldc_square(x));
     case PP_CHANNEL_uq: return in.u;
     case PP_CHANNEL_omega_m: return y->w;
     case PP_CHANNEL_theta_m: return (y->phi + PP_R(PP_PI / 3) * y->sector - PP_R(PP_PI / 6)) * m->p_inv;

@@ -32,7 +32,14 @@ typedef struct pp_energy {
 } pp_energy;
 
 /* What a run carries along; constants at the call, so that the unused parts cost nothing. */
-enum { PP_WITH_FRICTION = 1, PP_WITH_ENERGY = 2, PP_WITH_ANGLE = 4, PP_WITH_EVERYTHING = 7 };
+enum {
+    PP_WITH_FRICTION = 1,
+    PP_WITH_ENERGY = 2,
+    PP_WITH_ANGLE = 4,
+    PP_WITH_VISCOUS = 8,
+    PP_WITH_SIMPLE = PP_WITH_ANGLE | PP_WITH_VISCOUS, /* cheap enough to come together */
+    PP_WITH_EVERYTHING = 15
+};
 
 /* Coulomb (regularised: linear below 1 rad/s) and quadratic torque, scaled. */
 PP_INLINE pp_real pp_pmsm_dry(const pp_pmsm *m, pp_real w)
@@ -50,7 +57,9 @@ PP_INLINE pp_pmsm_state pp_pmsm_rate(const pp_pmsm *m, pp_pmsm_state x, pp_real 
     pp_pmsm_state r;
     r.d = x.ud - m->a * x.d + x.w * x.q;
     r.q = x.uq - m->b * x.q - x.w * (x.d + m->psi);
-    r.w = x.q * (m->k1 + m->k2 * x.d) - (T + m->viscous * x.w);
+    if (with & PP_WITH_VISCOUS)
+        T = T + m->viscous * x.w;
+    r.w = x.q * (m->k1 + m->k2 * x.d) - T;
     if (with & PP_WITH_FRICTION)
         r.w = r.w - pp_pmsm_friction(m, x.w);
     r.ud = x.w * x.uq;
@@ -62,6 +71,11 @@ PP_INLINE pp_pmsm_state pp_pmsm_rate(const pp_pmsm *m, pp_pmsm_state x, pp_real 
 PP_INLINE pp_pmsm_state pp_pmsm_add(pp_pmsm_state x, pp_pmsm_state k)
 {
     return (pp_pmsm_state){x.d + k.d, x.q + k.q, x.w + k.w, x.ud + k.ud, x.uq + k.uq, x.theta};
+}
+
+PP_INLINE pp_pmsm_state pp_pmsm_sum(pp_pmsm_state x, pp_pmsm_state k)
+{
+    return (pp_pmsm_state){x.d + k.d, x.q + k.q, x.w + k.w, x.ud + k.ud, x.uq + k.uq, x.theta + k.theta};
 }
 
 /* Powers of a stage, weighted into the energies. Viscous and Coulomb torque are shared between motor and load. */
@@ -76,27 +90,42 @@ PP_INLINE void pp_pmsm_power(const pp_pmsm *m, pp_pmsm_state x, pp_real T, pp_re
     e->friction += mech * (viscous - m->load_viscous * viscous + dry - m->load_coulomb * dry);
 }
 
-/* One RK4 step of length h = 2 s. T: scaled load torque. e may be NULL unless PP_WITH_ENERGY is set. */
-PP_INLINE void pp_pmsm_step(const pp_pmsm *m, pp_pmsm_state *x, pp_real T, int with, pp_energy *e)
+/* One RK4 step of length h = 2 s of `groups` independent machines, stage by stage, so that the processor always has
+ * work that does not wait for the stage before. T: scaled load torques. */
+enum { PP_GROUPS_MAX = 4 };
+PP_INLINE void pp_pmsm_step(const pp_pmsm *m, pp_pmsm_state *x, const pp_real *T, int groups, int with, pp_energy *e)
 {
     const pp_real third = pp_set(PP_R(1.0 / 3));
-    pp_pmsm_state x1 = *x, k1 = pp_pmsm_rate(m, x1, T, with);
-    pp_pmsm_state x2 = pp_pmsm_add(x1, k1), k2 = pp_pmsm_rate(m, x2, T, with);
-    pp_pmsm_state x3 = pp_pmsm_add(x1, k2), k3 = pp_pmsm_rate(m, x3, T, with);
-    pp_pmsm_state x4 = pp_pmsm_add(pp_pmsm_add(x1, k3), k3), k4 = pp_pmsm_rate(m, x4, T, with);
-    if (with & PP_WITH_ENERGY) {
-        pp_pmsm_power(m, x1, T, pp_set(1), e);
-        pp_pmsm_power(m, x2, T, pp_set(2), e);
-        pp_pmsm_power(m, x3, T, pp_set(2), e);
-        pp_pmsm_power(m, x4, T, pp_set(1), e);
+    pp_pmsm_state y[PP_GROUPS_MAX], k[PP_GROUPS_MAX], sum[PP_GROUPS_MAX], middle[PP_GROUPS_MAX];
+#pragma GCC unroll 4
+    for (int stage = 0; stage < 4; stage++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) {
+            y[g] = stage == 0 ? x[g] : pp_pmsm_add(x[g], k[g]);
+            if (stage == 3)
+                y[g] = pp_pmsm_add(y[g], k[g]);
+            k[g] = pp_pmsm_rate(&m[g], y[g], T[g], with);
+            if (with & PP_WITH_ENERGY)
+                pp_pmsm_power(&m[g], y[g], T[g], pp_set(PP_R(stage == 0 || stage == 3 ? 1 : 2)), &e[g]);
+            if (stage == 0)
+                sum[g] = k[g];
+            else if (stage == 1)
+                middle[g] = k[g];
+            else if (stage == 2)
+                middle[g] = pp_pmsm_sum(middle[g], k[g]);
+            else
+                sum[g] = pp_pmsm_sum(pp_pmsm_sum(pp_pmsm_sum(sum[g], middle[g]), middle[g]), k[g]);
+        }
+#pragma GCC unroll 4
+    for (int g = 0; g < groups; g++) {
+        x[g].d += third * sum[g].d;
+        x[g].q += third * sum[g].q;
+        x[g].w += third * sum[g].w;
+        x[g].ud += third * sum[g].ud;
+        x[g].uq += third * sum[g].uq;
+        if (with & PP_WITH_ANGLE)
+            x[g].theta += third * m[g].p_inv * sum[g].theta;
     }
-    x->d = x1.d + third * (k1.d + (k2.d + k3.d) + (k2.d + k3.d) + k4.d);
-    x->q = x1.q + third * (k1.q + (k2.q + k3.q) + (k2.q + k3.q) + k4.q);
-    x->w = x1.w + third * (k1.w + (k2.w + k3.w) + (k2.w + k3.w) + k4.w);
-    x->ud = x1.ud + third * (k1.ud + (k2.ud + k3.ud) + (k2.ud + k3.ud) + k4.ud);
-    x->uq = x1.uq + third * (k1.uq + (k2.uq + k3.uq) + (k2.uq + k3.uq) + k4.uq);
-    if (with & PP_WITH_ANGLE)
-        x->theta = x1.theta + third * m->p_inv * (k1.theta + (k2.theta + k3.theta) + (k2.theta + k3.theta) + k4.theta);
 }
 
 #endif
