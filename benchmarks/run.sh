@@ -2,7 +2,8 @@
 # make bench: polepair's own figures, then the peers side by side where the harness is beside the checkout.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-py=$PWD/.venv/bin/python
+root=$PWD
+py=$root/.venv/bin/python
 for case in foc bldc sweep; do "$py" benchmarks/peer_polepair.py $case; done
 "$py" benchmarks/own.py
 shared=${POLEPAIR_SHARED:-$PWD/../shared}
@@ -11,6 +12,6 @@ work=build/bench/solver_peers
 mkdir -p build/bench && rm -rf "$work" && cp -r "$shared/bench/solver_peers" "$work"
 venv=build/bench/venv
 [ -x $venv/bin/python ] || { /usr/bin/python3 -m venv $venv; $venv/bin/pip install -q numpy scipy numba motulator==0.5.0; }
-peers=$PWD/$venv/bin/python
-own() { echo "extra=$py $PWD/benchmarks/peer_polepair.py $1"; }
+peers=$root/$venv/bin/python
+own() { echo "extra=$py $root/benchmarks/peer_polepair.py $1"; }
 ( cd "$work" && make -s all && python3 run_all.py "${ROUNDS:-3}" main="$peers" "$(own foc)" "$(own bldc)" "$(own sweep)" )
