@@ -84,6 +84,9 @@ class OneLine(click.Group):
         except (FileError, DivergedError, CadError, ValueError) as e:
             click.echo(f"polepair: {e}", err=True)
             ctx.exit(2)
+        except ImportError as e:
+            click.echo(f"polepair: {e.name} is missing, expected: pip install 'polepair[report]'", err=True)
+            ctx.exit(2)
 
 
 @click.group(cls=OneLine)
@@ -244,10 +247,6 @@ def sweep(motor, axes, t_end, record, keep_tuning, threads, out, settings, as_js
 @JSON
 def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise FileError("the report needs matplotlib, expected: pip install 'polepair[report]'") from None
     from .files import read_text
     from .report import write_report
     from .result import Result

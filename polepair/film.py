@@ -12,7 +12,7 @@ from .cad import build_cad
 from .errors import CadError
 from .files import replacing
 from .keyframes import clip, current_colours, rotor_keys
-from .plots import part_colour
+from .section import part_colour
 
 ENGINES = ("BLENDER_WORKBENCH", "CYCLES")  # the first needs EGL and aborts without it, the second draws anywhere
 

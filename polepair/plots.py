@@ -6,8 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from .section import PHASE_COLOURS
+
 INK, GRID, MUTED = "#1f2933", "#e4e7eb", "#7b8794"
-PHASE_COLOURS = {"a": "#d64545", "b": "#2f9e6e", "c": "#2f6fd6"}
 FILL = {"stator": "#9aa5b1", "former": "#e6dfc8", "rotor": "#c3cad2", "shaft": "#7b8794", "housing": "#52606d"}
 RPM = 30 / np.pi
 
@@ -163,27 +164,6 @@ def _grid(x, y, z):
     grid = np.full((len(ys), len(xs)), np.nan)
     grid[np.searchsorted(ys, y), np.searchsorted(xs, x)] = z
     return grid
-
-
-MATERIAL_COLOURS = {
-    "stator": "#7c8794",
-    "former": "#e6dfc8",
-    "rotor": "#aab4bf",
-    "shaft": "#d5dae0",
-    "bearing": "#c3cad2",
-    "housing": "#3e4c59",
-    "magnet": "#c8553d",
-    "coil": "#d98b3a",
-}
-
-
-def part_colour(material: str, tag: str = "") -> str:
-    """Colour of a part; coils by phase, magnets by pole."""
-    if material == "coil" and tag[:1] in PHASE_COLOURS:
-        return PHASE_COLOURS[tag[0]]
-    if material == "magnet" and tag == "south":
-        return "#4f7ca8"
-    return MATERIAL_COLOURS.get(material, "#999999")
 
 
 def solid_picture(parts, turn: float = -50.0, tilt: float = 28.0):

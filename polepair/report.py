@@ -13,7 +13,7 @@ import numpy as np
 from . import _core, plots
 from .cad import compare
 from .files import write_text
-from .section import cross_section
+from .section import cross_section, part_colour
 from .table import derived, groups, parameters
 
 HEADLINE = {
@@ -116,7 +116,7 @@ def _viewer(mesh_path) -> str:
     with np.load(mesh_path) as z:
         about = json.loads(str(z["about"]))
         parts = [
-            (z[f"{a[0]}.vertices"], z[f"{a[0]}.faces"], plots.part_colour(a[2], a[3] if len(a) > 3 else ""), a[1])
+            (z[f"{a[0]}.vertices"], z[f"{a[0]}.faces"], part_colour(a[2], a[3] if len(a) > 3 else ""), a[1])
             for a in about
         ]
     hidden = {a[0] for a in about if a[2] == "housing"}

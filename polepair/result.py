@@ -53,6 +53,8 @@ class Result:
         writer = {".parquet": _write_parquet, ".npz": _write_npz, ".csv": _write_csv}.get(path.suffix)
         if writer is None:
             raise FileError(f"{path}: unknown kind of file, expected .parquet, .npz or .csv")
+        if path.suffix == ".parquet":
+            _need_pyarrow(path)
         with replacing(path) as scratch:
             writer(scratch, self)
 
@@ -65,6 +67,8 @@ class Result:
             raise FileError(f"{path}: unknown kind of file, expected .parquet or .npz")
         if not path.exists():
             raise FileError(f"{path}: no such file")
+        if path.suffix == ".parquet":
+            _need_pyarrow(path)
         try:
             names, block, about = reader(path)
         except FileError:
@@ -89,14 +93,18 @@ def _about(result) -> dict:
     return {**result.about, "format": FORMAT, "units": {n: result.unit(n) for n in result.names}}
 
 
-def _write_parquet(path, result) -> None:
+def _need_pyarrow(path) -> None:
     try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        import pyarrow  # noqa: F401
     except ImportError:
-        raise FileError(
-            f"{path.suffix}: Parquet needs pyarrow, expected: pip install 'polepair[report]' or a .npz file"
-        ) from None
+        hint = "expected: pip install 'polepair[report]', or a .npz file"
+        raise FileError(f"{path}: Parquet needs pyarrow, {hint}") from None
+
+
+def _write_parquet(path, result) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     fields = [pa.field(n, pa.float64(), metadata={"unit": result.unit(n)}) for n in result.names]
     schema = pa.schema(fields, metadata={"polepair": json.dumps(_about(result))})
     table = pa.table([pa.array(result[n]) for n in result.names], schema=schema)

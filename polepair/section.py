@@ -5,6 +5,26 @@ from dataclasses import dataclass
 import numpy as np
 
 PHASES = "abc"
+PHASE_COLOURS = {"a": "#d64545", "b": "#2f9e6e", "c": "#2f6fd6"}
+MATERIAL_COLOURS = {
+    "stator": "#7c8794",
+    "former": "#e6dfc8",
+    "rotor": "#aab4bf",
+    "shaft": "#d5dae0",
+    "bearing": "#c3cad2",
+    "housing": "#3e4c59",
+    "magnet": "#c8553d",
+    "coil": "#d98b3a",
+}
+
+
+def part_colour(material: str, tag: str = "") -> str:
+    """Colour of a part; coils by phase, magnets by pole."""
+    if material == "coil" and tag[:1] in PHASE_COLOURS:
+        return PHASE_COLOURS[tag[0]]
+    if material == "magnet" and tag == "south":
+        return "#4f7ca8"
+    return MATERIAL_COLOURS.get(material, "#999999")
 
 
 @dataclass(frozen=True)
