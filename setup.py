@@ -8,7 +8,11 @@ import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-LANES = {"kernel_avx2.c": ["-mavx2"], "kernel_avx512.c": ["-mavx512f", "-mprefer-vector-width=512"]}
+AVX2, AVX512 = ["-mavx2"], ["-mavx512f", "-mprefer-vector-width=512"]
+FUSED = ["-mfma", "-ffp-contract=fast"]
+LANES = {"kernel_avx2.c": AVX2, "kernel_avx512.c": AVX512}
+LANES |= {"kernel_fast_avx2.c": AVX2 + FUSED, "kernel_fast_avx512.c": AVX512 + FUSED}
+LANES |= {"kernel_single_avx2.c": AVX2 + FUSED, "kernel_single_avx512.c": AVX512 + FUSED}
 FULL_API = bool(os.environ.get("POLEPAIR_FULL_API"))  # debug interpreters count references only without the limited API
 # The same bits everywhere: no contraction; and no SLP vectoriser, which in gcc 12 forms vfmaddsub in spite of that.
 SAME_BITS = ["-ffp-contract=off", "-fno-tree-slp-vectorize"]

@@ -16,9 +16,9 @@ LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH
     -k "not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
 echo "address and undefined behaviour: clean"
 flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -Icsrc/host -D_POSIX_C_SOURCE=200809L"
-for isa in plain avx2 avx512; do
-    extra=$([ $isa = avx2 ] && echo -mavx2 || { [ $isa = avx512 ] && echo -mavx512f; } || true)
-    gcc $flags $extra -c csrc/host/kernel_$isa.c -o "$out/kernel_$isa.o"
+for kernel in csrc/host/kernel_*.c; do
+    case $kernel in *avx2.c) extra="-mavx2 -mfma" ;; *avx512.c) extra=-mavx512f ;; *) extra= ;; esac
+    gcc $flags $extra -c "$kernel" -o "$out/$(basename "$kernel" .c).o"
 done
 gcc $flags tests/c/threads.c csrc/core/*.c csrc/host/sweep.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
 setarch -R "$out/threads"

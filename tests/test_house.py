@@ -166,3 +166,5 @@ def test_public_c_functions_are_documented(root):
 def test_no_fast_math(root):
     flags = (root / "setup.py").read_text()
     assert "ffast-math" not in flags and "-ffp-contract=off" in flags and "march" not in flags
+    exact = [line for line in flags.splitlines() if "kernel_avx" in line]
+    assert exact and not any("FUSED" in line for line in exact)

@@ -13,18 +13,23 @@
 
 enum { CHUNK = 64, THREADS_MAX = 256 };
 
+typedef struct lanes {
+    pp_kernel *run;
+    const int *width;
+} lanes;
+
 typedef struct isa {
     const char *name;
-    pp_kernel *kernel;
-    const int *width;
+    lanes mode[PP_MODE_COUNT];
 } isa;
 
+#define LANES(name) {pp_kernel_##name, &pp_width_##name}
 static const isa isas[] = {
 #if defined __x86_64__
-    {"avx512", pp_kernel_avx512, &pp_width_avx512},
-    {"avx2", pp_kernel_avx2, &pp_width_avx2},
+    {"avx512", {LANES(avx512), LANES(fast_avx512), LANES(single_avx512)}},
+    {"avx2", {LANES(avx2), LANES(fast_avx2), LANES(single_avx2)}},
 #endif
-    {"plain", pp_kernel_plain, &pp_width_plain},
+    {"plain", {LANES(plain), LANES(plain), LANES(plain)}},
 };
 enum { ISA_COUNT = sizeof isas / sizeof isas[0] };
 
@@ -35,7 +40,7 @@ static bool machine_has(const char *name)
     if (!strcmp(name, "avx512"))
         return __builtin_cpu_supports("avx512f");
     if (!strcmp(name, "avx2"))
-        return __builtin_cpu_supports("avx2");
+        return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
     return !strcmp(name, "plain");
 }
@@ -71,7 +76,7 @@ struct pp_sweep_job {
     pp_sweep sweep;
     pp_machine nominal;
     int channels[PP_SWEEP_OUTPUTS_MAX];
-    const isa *isa;
+    const lanes *lanes;
     pthread_t thread[THREADS_MAX];
     int threads, running;
     long next, done;
@@ -172,9 +177,9 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
     const pp_sweep *s = &job->sweep;
     const pp_case *cases[PP_LANES_MAX];
     int count;
-    while ((count = gather(batch, *job->isa->width, cases)) > 0) {
+    while ((count = gather(batch, *job->lanes->width, cases)) > 0) {
         pp_block block = {cases, count, s->outputs, s->output_count, s->results, &job->stop};
-        bool ended = job->isa->kernel(&block);
+        bool ended = job->lanes->run(&block);
         for (int i = 0; i < count; i++)
             judge(s, cases[i], ended);
         if (ended)
@@ -185,7 +190,7 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
 /* Cases per grab: small enough to share a short sweep among the threads. */
 static long chunk_size(const pp_sweep_job *job, int threads)
 {
-    long width = *job->isa->width, fair = job->sweep.cases / (8L * threads) / width * width;
+    long width = *job->lanes->width, fair = job->sweep.cases / (8L * threads) / width * width;
     return fair < width ? width : fair > CHUNK ? CHUNK : fair;
 }
 
@@ -239,7 +244,7 @@ pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
     if (!job)
         return NULL;
     job->sweep = *sweep;
-    job->isa = choose();
+    job->lanes = &choose()->mode[sweep->mode];
     for (int o = 0; o < sweep->output_count; o++)
         job->channels[o] = sweep->outputs[o].channel;
     bool tuned = sweep->retune || pp_machine_derive(sweep->base, &job->nominal) == PP_OK;

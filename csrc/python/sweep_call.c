@@ -124,17 +124,21 @@ static int run_sweep(const pp_sweep *s, PyObject *progress)
 
 PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"params", "columns", "values", "t_end", "outputs", "retune", "threads", "progress", NULL};
+    static char *names[] = {"params", "columns", "values",   "t_end", "outputs",
+                            "retune", "threads", "progress", "mode",  NULL};
     module_state *state = PyModule_GetState(module);
     PyObject *params, *columns, *values, *outputs, *progress = Py_None;
     pp_sweep s = {0};
     sweep_arrays a = {0};
-    int retune = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piO:sweep", names, state->params, &params, &columns, &values,
-                                     &s.t_end, &outputs, &retune, &s.threads, &progress))
+    int retune = 0, mode = PP_EXACT;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piOi:sweep", names, state->params, &params, &columns,
+                                     &values, &s.t_end, &outputs, &retune, &s.threads, &progress, &mode))
         return NULL;
     s.base = &((params_object *)params)->values;
     s.retune = retune != 0;
+    s.mode = (pp_mode)mode;
+    if (mode < 0 || mode >= PP_MODE_COUNT)
+        return PyErr_Format(PyExc_ValueError, "mode %d: expected 0 to %d", mode, PP_MODE_COUNT - 1);
     int ended = -1;
     if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count))
         ended = run_sweep(&s, progress);

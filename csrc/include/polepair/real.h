@@ -47,6 +47,8 @@ PP_INLINE pp_real pp_select(pp_mask m, pp_real yes, pp_real no)
 {
 #if defined __AVX__ && PP_LANES == 4 && !defined PP_FLOAT
     return (pp_real)_mm256_blendv_pd((__m256d)no, (__m256d)yes, (__m256d)m);
+#elif defined __AVX__ && PP_LANES == 8 && defined PP_FLOAT
+    return (pp_real)_mm256_blendv_ps((__m256)no, (__m256)yes, (__m256)m);
 #else
     return (pp_real)(((pp_mask)yes & m) | ((pp_mask)no & ~m));
 #endif
@@ -57,6 +59,10 @@ PP_INLINE pp_real pp_min(pp_real a, pp_real b)
     return (pp_real)_mm512_min_pd((__m512d)a, (__m512d)b);
 #elif defined __AVX__ && PP_LANES == 4 && !defined PP_FLOAT
     return (pp_real)_mm256_min_pd((__m256d)a, (__m256d)b);
+#elif defined __AVX512F__ && PP_LANES == 16 && defined PP_FLOAT
+    return (pp_real)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined __AVX__ && PP_LANES == 8 && defined PP_FLOAT
+    return (pp_real)_mm256_min_ps((__m256)a, (__m256)b);
 #elif defined __SSE2__ && PP_LANES == 2 && !defined PP_FLOAT
     return (pp_real)_mm_min_pd((__m128d)a, (__m128d)b);
 #else
@@ -69,6 +75,10 @@ PP_INLINE pp_real pp_max(pp_real a, pp_real b)
     return (pp_real)_mm512_max_pd((__m512d)a, (__m512d)b);
 #elif defined __AVX__ && PP_LANES == 4 && !defined PP_FLOAT
     return (pp_real)_mm256_max_pd((__m256d)a, (__m256d)b);
+#elif defined __AVX512F__ && PP_LANES == 16 && defined PP_FLOAT
+    return (pp_real)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined __AVX__ && PP_LANES == 8 && defined PP_FLOAT
+    return (pp_real)_mm256_max_ps((__m256)a, (__m256)b);
 #elif defined __SSE2__ && PP_LANES == 2 && !defined PP_FLOAT
     return (pp_real)_mm_max_pd((__m128d)a, (__m128d)b);
 #else
@@ -81,6 +91,10 @@ PP_INLINE pp_real pp_sqrt(pp_real x)
     return (pp_real)_mm512_sqrt_pd((__m512d)x);
 #elif defined __AVX__ && PP_LANES == 4 && !defined PP_FLOAT
     return (pp_real)_mm256_sqrt_pd((__m256d)x);
+#elif defined __AVX512F__ && PP_LANES == 16 && defined PP_FLOAT
+    return (pp_real)_mm512_sqrt_ps((__m512)x);
+#elif defined __AVX__ && PP_LANES == 8 && defined PP_FLOAT
+    return (pp_real)_mm256_sqrt_ps((__m256)x);
 #elif defined __SSE2__ && PP_LANES == 2 && !defined PP_FLOAT
     return (pp_real)_mm_sqrt_pd((__m128d)x);
 #else

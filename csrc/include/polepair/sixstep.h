@@ -105,7 +105,7 @@ PP_INLINE pp_real pp_cubic_zero(pp_real g0, pp_real d0, pp_real g1, pp_real d1, 
 {
     pp_real a0 = h * d0, a1 = h * d1, c = g1 - g0;
     pp_real b2 = PP_R(3) * c - PP_R(2) * a0 - a1, b3 = a0 + a1 - PP_R(2) * c; /* g = g0 + a0 z + b2 z^2 + b3 z^3 */
-    pp_real z = pp_clamp(-g0 / pp_max(c, pp_set(PP_R(1e-300))), pp_set(0), pp_set(1));
+    pp_real z = pp_clamp(-g0 / pp_max(c, pp_set(PP_R(1e-30))), pp_set(0), pp_set(1));
     for (int i = 0; i < 2; i++) { /* the first-order correction after the step takes what is left */
         pp_real g = g0 + z * (a0 + z * (b2 + z * b3)), dg = a0 + z * (PP_R(2) * b2 + z * (PP_R(3) * b3));
         z = pp_clamp(z - g / pp_select(dg > PP_R(0), dg, c), pp_set(0), pp_set(1));

@@ -6,6 +6,10 @@
 
 enum { PP_SWEEP_OUTPUTS_MAX = 32 };
 
+/* EXACT: the bits of a single run. FAST: the compiler may fuse multiply and add (error like EXACT's, other last bits).
+ * SINGLE: float lanes, twice as many, error about 1e-4 of the currents. Without AVX2 all three are EXACT. */
+typedef enum pp_mode { PP_EXACT, PP_FAST, PP_SINGLE, PP_MODE_COUNT } pp_mode;
+
 typedef struct pp_sweep {
     const pp_params *base;
     const int *columns; /* rows of the parameter table that the cases replace */
@@ -20,6 +24,7 @@ typedef struct pp_sweep {
     uint8_t *status;           /* cases: pp_status */
     int16_t *where;            /* cases: bad row of the table where the status is PP_RANGE, else -1; may be NULL */
     int threads;
+    pp_mode mode;
 } pp_sweep;
 
 /* A running sweep; results fill in any order. */
