@@ -21,10 +21,12 @@ _HOME = {
     "report": ("write_report",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-__all__ = ["__version__", *_MODULE_OF]
+__all__ = ["__version__", "plans", *_MODULE_OF]
 
 
 def __getattr__(name: str):
+    if name == "plans":
+        return import_module(".plans", __name__)
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'polepair' has no attribute {name!r}")
     value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)

@@ -27,6 +27,9 @@ class Motor(_core.Params):
     def __repr__(self) -> str:
         return f"Motor({self.name!r}: {', '.join(f'{k}={v}' for k, v in self.changed().items())})"
 
+    def __reduce__(self):
+        return _rebuild, (self.name, self.description, self.source, self.changed())
+
     def changed(self) -> dict[str, float | int | str]:
         """Parameters that differ from their defaults, by full name."""
         values = {name: self.get(name) for name in parameters()}
@@ -56,6 +59,14 @@ class Motor(_core.Params):
             group, field = name.split(".")
             doc.setdefault(group, {})[field] = value
         write_text(path, tomli_w.dumps(doc))
+
+
+def _rebuild(name: str, description: str, source: str, values: dict) -> Motor:
+    """A motor from what pickle kept of it."""
+    motor = Motor(name, description, source)
+    for key, value in values.items():
+        motor.set(key, value)
+    return motor
 
 
 def catalogue() -> dict[str, Path]:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _core
+from . import _core, executors, plans
 from .errors import FileError
 from .result import FORMAT, Result
-from .table import channels, derived, nearest, parameter, parameters
+from .table import channels, derived, nearest, parameters
 from .twin import Twin
 
+MODES = ("exact", "fast", "single")
 REDUCERS = ("final", "mean", "rms", "min", "max", "peak")
 DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms")
 
@@ -39,38 +40,10 @@ class SweepTable(Result):
         return f"SweepTable({len(self)} cases, {len(self.failed)} failed: {', '.join(self.names)})"
 
 
-def cases_from(axes) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and float64 cases x names from {name: values} (full grid) or (names, table)."""
-    if isinstance(axes, tuple) and len(axes) == 2 and not isinstance(axes[0], str):
-        names, rows = tuple(axes[0]), np.atleast_2d(np.asarray(axes[1], dtype=float))
-    else:
-        names = tuple(axes)
-        if not names:
-            raise ValueError("sweep: no parameters given, so no cases")
-        grid = np.meshgrid(*(_axis(name, axes[name]) for name in names), indexing="ij")
-        rows = np.stack([g.ravel() for g in grid], axis=1)
-    if len(set(names)) != len(names):
-        raise ValueError("sweep: a parameter is named twice")
-    if rows.ndim != 2 or rows.shape[1] != len(names):
-        raise ValueError(f"sweep: {len(names)} names but rows of {rows.shape[-1]} values")
-    for name in names:
-        parameter(name)
-    return names, np.ascontiguousarray(rows)
-
-
-def _axis(name: str, values) -> np.ndarray:
-    """The values of one parameter as numbers; names of choices become their positions."""
-    row = parameter(name)
-    listed = [values] if isinstance(values, (str, int, float)) else list(values)
-    for k, v in enumerate(listed):
-        if isinstance(v, str):
-            if v not in row.choices:
-                wanted = f"one of {', '.join(row.choices)}" if row.choices else "a number"
-                raise ValueError(f"{name} = {v!r}: expected {wanted}")
-            listed[k] = row.choices.index(v)
-    if not listed:
-        raise ValueError(f"sweep: {name}: no values")
-    return np.array(listed, dtype=float)
+def cases_from(axes) -> plans.Cases:
+    """Names and float64 cases x names from {name: values} (every combination) or from a plan's (names, rows)."""
+    given = isinstance(axes, tuple) and len(axes) == 2 and not isinstance(axes[0], str)
+    return plans.checked(axes if given else plans.grid(axes))
 
 
 def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
@@ -113,29 +86,76 @@ def sweep(
     retune: bool = True,
     threads: int | None = None,
     progress=None,
-):
-    """Runs `twin` for t_end seconds once per case; `axes` is {name: values} (every combination) or (names, rows).
+    mode: str = "exact",
+    executor=None,
+    chunk: int | None = None,
+    resume=None,
+) -> SweepTable:
+    """Runs `twin` for t_end seconds once per case.
 
-    `record` names outputs as "channel.reducer" (final, mean, rms, min, max, peak). `retune` tunes every controller
-    to its own case, else all keep the base machine's. `progress(done, total)` is called now and then. Bad cases
-    get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is then False).
+    axes: {name: values} for every combination, or the (names, rows) of a plan (polepair.plans). record: outputs as
+    "channel.reducer" (final, mean, rms, min, max, peak). retune: each case tunes its controller to its own machine,
+    else all keep the base machine's. progress(done, total) is called now and then. mode: "exact" gives the bits of
+    single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float lanes (error about 1e-4).
+    executor: a concurrent.futures executor to spread chunks of cases over. resume: a file that keeps an interrupted
+    sweep and goes on with it.
+
+    Bad cases get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is False).
     """
     names, rows = cases_from(axes)
     outputs, spec = _outputs(record)
-    if len(rows) == 0:
-        raise ValueError("sweep: no cases")
+    if mode not in MODES:
+        raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
     if not t_end > 0 or t_end / twin.params.drive.period > 1e10:
         raise ValueError(f"t_end = {t_end} s: expected more than 0")
+    plans.need_memory(len(rows), len(names), len(outputs))
     twin.params.derive()
     columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
-    total = len(rows)
-    tell = (lambda done: progress(done, total)) if progress else None
-    count = threads or os.cpu_count() or 1
-    results, status, where, complete = _core.sweep(twin.params, columns, rows, float(t_end), spec, retune, count, tell)
-    failed = _reasons(twin.params, names, rows, status, where)
-    block = np.column_stack([rows, results, status.astype(float)])
-    about = {"motor": twin.params.name, "t_end": t_end, "failed": failed}
-    return SweepTable((*names, *outputs, "status"), block, about, failed, complete)
+    about = {
+        "motor": twin.params.name,
+        "t_end": t_end,
+        "retune": retune,
+        "mode": mode,
+        "values": twin.params.values().tolist(),
+    }
+    old = _partial(resume, (*names, *outputs, "status"), rows, about)
+    todo = np.arange(len(rows)) if old is None else np.flatnonzero(old[:, -1] == executors.CANCELLED)
+    tell = (lambda done: progress(len(rows) - len(todo) + done, len(rows))) if progress else None
+    job = (float(t_end), spec, retune, MODES.index(mode))
+    if executor is None:
+        run = executors.run_cases(twin.params, columns, rows[todo], job, threads or os.cpu_count() or 1, tell)
+    else:
+        run = executors.run_on(executor, twin.params, columns, rows[todo], job, chunk, tell)
+    results, status, where, complete = run
+    block = (
+        np.column_stack([rows, np.full((len(rows), len(outputs)), np.nan), np.zeros(len(rows))]) if old is None else old
+    )
+    block[todo, len(names) : -1], block[todo, -1] = results, status
+    earlier = [] if old is None else [f for f in _kept_reasons(resume) if f[0] not in set(todo)]
+    failed = sorted(
+        earlier + [(int(todo[k]), why) for k, why in _reasons(twin.params, names, rows[todo], status, where)]
+    )
+    table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
+    if resume:
+        table.save(resume)
+    return table
+
+
+def _partial(path, names, rows, about) -> np.ndarray | None:
+    """The block of an earlier, interrupted sweep in `path`; FileError when it was another sweep."""
+    if path is None or not Path(path).exists():
+        return None
+    old = load_table(path)
+    same = old.names == names and np.array_equal(old.block[:, : rows.shape[1]], rows)
+    if not same or any(old.about.get(k) != v for k, v in about.items()):
+        raise FileError(
+            f"{path}: holds another sweep (parameters, cases or outputs differ), expected the one to go on with"
+        )
+    return old.block
+
+
+def _kept_reasons(path) -> list[tuple[int, str]]:
+    return load_table(path).failed
 
 
 def derive_sweep(motor, axes, fields=None) -> SweepTable:

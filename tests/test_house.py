@@ -20,7 +20,7 @@ PLAIN = {"polepair/section.py", "polepair/pose.py", "polepair/parts.py", "polepa
 MODULES = [  # a module may import those of its own row and of the rows before it, never of those after it
     ["errors", "plots", "section", "pose"],
     ["table", "files", "units"],
-    ["motor", "result", "parts", "keyframes"],
+    ["motor", "result", "parts", "keyframes", "plans", "executors"],
     ["twin"],
     ["sweeps", "cad", "generate"],
     ["report", "film"],

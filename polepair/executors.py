@@ -1,0 +1,79 @@
+"""Sweeps beyond one process: chunks of cases through any concurrent.futures executor (processes, Dask, ...)."""
+
+import os
+from concurrent.futures import FIRST_COMPLETED, wait
+
+import numpy as np
+
+from . import _core
+
+ATTEMPTS = 3  # of a chunk whose worker was lost; then it runs here
+
+
+def run_cases(params, columns, rows, job, threads: int, progress=None):
+    """Runs cases in this process: results, status, bad row, complete."""
+    t_end, spec, retune, mode = job
+    return _core.sweep(params, columns, rows, t_end, spec, retune, threads, progress, mode)
+
+
+def _task(params, columns, rows, job, threads):
+    return run_cases(params, columns, rows, job, threads)[:3]
+
+
+def chunk_size(cases: int, workers: int | None) -> int:
+    """Cases per task: four tasks a worker, so that a slow one does not hold up the rest."""
+    return max(1, -(-cases // (4 * (workers or os.cpu_count() or 1))))
+
+
+def run_on(executor, params, columns, rows, job, chunk: int | None, progress=None):
+    """Runs the cases in chunks on an executor. A chunk whose worker is lost runs again; none runs twice into the result.
+
+    After Ctrl-C the chunks that have come back are kept. Returns results, status, bad row, complete.
+    """
+    n = len(rows)
+    results, status, where = (
+        np.full((n, len(job[1])), np.nan),
+        np.full(n, CANCELLED, np.uint8),
+        np.full(n, -1, np.int16),
+    )
+    size = chunk or chunk_size(n, getattr(executor, "_max_workers", None))
+    waiting = {}
+
+    def submit(first: int, attempt: int):
+        part = rows[first : first + size]
+        if attempt < ATTEMPTS:
+            try:
+                waiting[executor.submit(_task, params, columns, part, job, 1)] = (first, attempt)
+                return
+            except RuntimeError:  # a broken or closed executor takes nothing more: this process does the rest
+                pass
+        keep(first, _task(params, columns, part, job, os.cpu_count() or 1))
+
+    def keep(first: int, answer):
+        rows_back = slice(first, first + len(answer[1]))
+        results[rows_back], status[rows_back], where[rows_back] = answer
+
+    try:
+        for first in range(0, n, size):
+            submit(first, 0)
+        while waiting:
+            done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in done:
+                first, attempt = waiting.pop(future)
+                error = future.exception()
+                if error is None:
+                    keep(first, future.result())
+                elif isinstance(error, (ValueError, TypeError)):
+                    raise error
+                else:
+                    submit(first, attempt + 1)
+            if progress:
+                progress(int((status != CANCELLED).sum()))
+    except KeyboardInterrupt:
+        for future in waiting:
+            future.cancel()
+        return results, status, where, False
+    return results, status, where, True
+
+
+CANCELLED = next(i for i, (_, text) in enumerate(_core.status_rows()) if text == "cancelled")
