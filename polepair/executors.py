@@ -26,7 +26,7 @@ def chunk_size(cases: int, workers: int | None) -> int:
 
 
 def run_on(executor, params, columns, rows, job, chunk: int | None, progress=None):
-    """Runs the cases in chunks on an executor. A chunk whose worker is lost runs again; none runs twice into the result.
+    """Runs the cases in chunks on an executor. A chunk whose worker is lost runs again; none counts twice.
 
     After Ctrl-C the chunks that have come back are kept. Returns results, status, bad row, complete.
     """

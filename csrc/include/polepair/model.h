@@ -144,9 +144,8 @@ PP_INLINE pp_real pp_foc_square(const pp_foc_model *m, const pp_foc_run *x)
 
 PP_INLINE pp_real pp_bldc_square(const pp_bldc_run *x)
 {
-    pp_real a, b, c;
-    pp_bldc_currents(&x->motor, &a, &b, &c);
-    return PP_R(2.0 / 3) * (a * a + b * b + c * c);
+    pp_real sum = PP_R(0.25) * (x->motor.s * x->motor.s + x->motor.x * x->motor.x), out = x->motor.x * x->motor.x;
+    return PP_R(2.0 / 3) * (sum + sum + out); /* high, low and outgoing phase, whichever they are */
 }
 
 /* Value of a channel at a sample, the controller's voltage already set. `load` is the load torque [N m]. */
