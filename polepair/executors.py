@@ -11,13 +11,14 @@ ATTEMPTS = 3  # of a chunk whose worker was lost; then it runs here
 
 
 def run_cases(params, columns, rows, job, threads: int, progress=None):
-    """Runs cases in this process: results, status, bad row, complete."""
-    t_end, spec, retune, mode = job
-    return _core.sweep(params, columns, rows, t_end, spec, retune, threads, progress, mode)
+    """Runs cases in this process: results, status, bad row, complete, trace (or None)."""
+    t_end, spec, retune, mode, trace = job
+    return _core.sweep(params, columns, rows, t_end, spec, retune, threads, progress, mode, trace)
 
 
 def _task(params, columns, rows, job, threads):
-    return run_cases(params, columns, rows, job, threads)[:3]
+    results, status, where, _, trace = run_cases(params, columns, rows, job, threads)
+    return results, status, where, trace
 
 
 def chunk_size(cases: int, workers: int | None) -> int:
@@ -28,7 +29,7 @@ def chunk_size(cases: int, workers: int | None) -> int:
 def run_on(executor, params, columns, rows, job, chunk: int | None, progress=None):
     """Runs the cases in chunks on an executor. A chunk whose worker is lost runs again; none counts twice.
 
-    After Ctrl-C the chunks that have come back are kept. Returns results, status, bad row, complete.
+    After Ctrl-C the chunks that have come back are kept. Returns results, status, bad row, complete, trace.
     """
     n = len(rows)
     results, status, where = (
@@ -36,6 +37,7 @@ def run_on(executor, params, columns, rows, job, chunk: int | None, progress=Non
         np.full(n, CANCELLED, np.uint8),
         np.full(n, -1, np.int16),
     )
+    trace = None if job[-1] is None else np.full((n, job[-1][2], len(job[-1][0])), np.nan)
     size = chunk or chunk_size(n, getattr(executor, "_max_workers", None))
     waiting = {}
 
@@ -50,8 +52,10 @@ def run_on(executor, params, columns, rows, job, chunk: int | None, progress=Non
         keep(first, _task(params, columns, part, job, os.cpu_count() or 1))
 
     def keep(first: int, answer):
-        rows_back = slice(first, first + len(answer[1]))
-        results[rows_back], status[rows_back], where[rows_back] = answer
+        here = slice(first, first + len(answer[1]))
+        results[here], status[here], where[here] = answer[:3]
+        if trace is not None:
+            trace[here] = answer[3]
 
     try:
         for first in range(0, n, size):
@@ -72,8 +76,8 @@ def run_on(executor, params, columns, rows, job, chunk: int | None, progress=Non
     except KeyboardInterrupt:
         for future in waiting:
             future.cancel()
-        return results, status, where, False
-    return results, status, where, True
+        return results, status, where, False, trace
+    return results, status, where, True, trace
 
 
 CANCELLED = next(i for i, (_, text) in enumerate(_core.status_rows()) if text == "cancelled")

@@ -9,7 +9,7 @@ from . import _core, executors, plans
 from .errors import FileError
 from .result import FORMAT, Result
 from .table import channels, derived, nearest, parameters
-from .twin import Twin
+from .twin import Twin, channel_columns
 
 MODES = ("exact", "fast", "single")
 REDUCERS = ("final", "mean", "rms", "min", "max", "peak")
@@ -27,6 +27,13 @@ class SweepTable(Result):
         super().__init__(names, block, about)
         self.failed = list(failed)
         self.complete = complete
+        self.trace, self.traced = None, ()
+
+    def run(self, case: int) -> Result:
+        """The trace of one case as a Result: a view, not a copy."""
+        if self.trace is None:
+            raise ValueError("this sweep kept no trace, expected sweep(..., trace=[channels])")
+        return Result(self.traced, self.trace[case], {**self.about, "case": case})
 
     def unit(self, name: str) -> str:
         """SI unit of a column."""
@@ -90,6 +97,8 @@ def sweep(
     executor=None,
     chunk: int | None = None,
     resume=None,
+    trace=None,
+    every: int = 1,
 ) -> SweepTable:
     """Runs `twin` for t_end seconds once per case.
 
@@ -98,7 +107,8 @@ def sweep(
     else all keep the base machine's. progress(done, total) is called now and then. mode: "exact" gives the bits of
     single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float lanes (error about 1e-4).
     executor: a concurrent.futures executor to spread chunks of cases over. resume: a file that keeps an interrupted
-    sweep and goes on with it.
+    sweep and goes on with it. trace: channels to keep over time, one row each `every` periods, as `table.trace`
+    (float64, cases x rows x channels; `table.run(k)` is a view on one case). It is not saved with the table.
 
     Bad cases get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is False).
     """
@@ -108,7 +118,8 @@ def sweep(
         raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
     if not t_end > 0 or t_end / twin.params.drive.period > 1e10:
         raise ValueError(f"t_end = {t_end} s: expected more than 0")
-    plans.need_memory(len(rows), len(names), len(outputs))
+    wanted = _trace(twin, names, t_end, trace, every, resume)
+    plans.need_memory(len(rows), len(names), len(outputs) + (wanted[2] * len(wanted[0]) if wanted else 0))
     twin.params.derive()
     columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
     about = {
@@ -121,12 +132,12 @@ def sweep(
     old = _partial(resume, (*names, *outputs, "status"), rows, about)
     todo = np.arange(len(rows)) if old is None else np.flatnonzero(old[:, -1] == executors.CANCELLED)
     tell = (lambda done: progress(len(rows) - len(todo) + done, len(rows))) if progress else None
-    job = (float(t_end), spec, retune, MODES.index(mode))
+    job = (float(t_end), spec, retune, MODES.index(mode), wanted)
     if executor is None:
         run = executors.run_cases(twin.params, columns, rows[todo], job, threads or os.cpu_count() or 1, tell)
     else:
         run = executors.run_on(executor, twin.params, columns, rows[todo], job, chunk, tell)
-    results, status, where, complete = run
+    results, status, where, complete, kept = run
     block = (
         np.column_stack([rows, np.full((len(rows), len(outputs)), np.nan), np.zeros(len(rows))]) if old is None else old
     )
@@ -138,7 +149,20 @@ def sweep(
     table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
     if resume:
         table.save(resume)
+    if wanted:
+        table.trace, table.traced = kept, channel_columns(trace)[0]
     return table
+
+
+def _trace(twin, names, t_end: float, trace, every: int, resume):
+    """(channel indices, every, rows) of the trace wanted, or None."""
+    if trace is None:
+        return None
+    if resume or "drive.period" in names:
+        raise ValueError("trace: cannot be kept with resume or over different control periods, expected neither")
+    if not isinstance(every, int) or every < 1:
+        raise ValueError(f"every = {every!r}: expected a whole number from 1 up")
+    return channel_columns(trace)[1], every, round(t_end / twin.params.drive.period) // every + 1
 
 
 def _partial(path, names, rows, about) -> np.ndarray | None:

@@ -88,6 +88,26 @@ def test_single_mode_runs_six_step():
     assert np.abs(single["omega_m.final"] / exact["omega_m.final"] - 1).max() < 2e-3
 
 
+@pytest.mark.parametrize("name", ["outrunner-12s14p", "maxon-ec45flat-70w-24v"])
+def test_trace_is_the_single_run(name):
+    base = pp.Twin(pp.load(name))
+    parameter = "magnet.Br" if base.params.has_geometry else "datasheet.R_ll"
+    start = base.params.get(parameter)
+    axes = {parameter: [start, 1.05 * start, 1.1 * start, -1.0, 1.15 * start]}
+    table = pp.sweep(base, axes, 0.02, RECORD, trace=["time", "omega_m", "ia"], every=7)
+    for k in (0, 2, 4):
+        single = base.params.copy()
+        single.set(parameter, axes[parameter][k])
+        run = pp.Twin(single).run(0.02, ["time", "omega_m", "ia"], every=7)
+        assert np.array_equal(table.run(k).block, run.block) and np.shares_memory(table.run(k)["ia"], table.trace)
+    assert np.isnan(table.trace[3]).all() and table["status"][3] != 0
+    with ThreadPoolExecutor(2) as executor:
+        there = pp.sweep(base, axes, 0.02, RECORD, trace=["time", "omega_m", "ia"], every=7, executor=executor, chunk=2)
+    assert np.array_equal(there.trace, table.trace, equal_nan=True)
+    with pytest.raises(ValueError, match="kept no trace"):
+        pp.sweep(base, axes, 0.001).run(0)
+
+
 def test_resume(tmp_path):
     cases, path = plans.random(RANGES, 40), tmp_path / "part.npz"
     whole = pp.sweep(twin(), cases, 0.05, RECORD)

@@ -21,6 +21,7 @@ typedef struct pp_block {
     const pp_reduced *outputs;
     int output_count;
     double *results; /* indexed by case and output */
+    pp_trace trace;
     const int *stop; /* set by another thread; read atomically */
 } pp_block;
 

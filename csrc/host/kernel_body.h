@@ -65,6 +65,16 @@ static void poison(const pp_block *b, int group, const pp_real *state, size_t fi
         sum[o][group] += doubt;
 }
 
+/* Stores channel c of a traced sample, lane by lane. */
+PP_INLINE void store(const pp_block *b, int group, long k, int c, pp_real value)
+{
+    const pp_trace *t = &b->trace;
+    for (int l = 0; l < PP_LANES && group * PP_LANES + l < b->count; l++) {
+        long row = b->cases[group * PP_LANES + l]->index * t->rows + k / t->every;
+        t->out[row * t->count + c] = (double)value[l];
+    }
+}
+
 /* True where output o takes this sample: a final value only the last one. */
 PP_INLINE bool takes(const pp_block *b, int o, bool last) { return last || b->outputs[o].reducer != PP_FINAL; }
 
@@ -95,6 +105,8 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa)
                                      squared(r) ? pp_foc_square(&m[g], &x[g])
                                                 : pp_foc_channel(&m[g], &x[g], sample, load[g], r.channel));
             }
+            for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
+                store(b, g, k, c, pp_foc_channel(&m[g], &x[g], sample, load[g], b->trace.channels[c]));
         }
         if (k < samples)
             pp_foc_move(m, x, load, GROUPS, substeps, with);
@@ -128,6 +140,8 @@ PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
                         fold(r, sum[o][g],
                              squared(r) ? pp_bldc_square(&x[g]) : pp_bldc_channel(&m[g], &x[g], sample, in, r.channel));
             }
+            for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
+                store(b, g, k, c, pp_bldc_channel(&m[g], &x[g], sample, in, b->trace.channels[c]));
             if (k < samples)
                 pp_bldc_run_period(&m[g], &x[g], in, substeps, with);
         }

@@ -75,7 +75,7 @@ bool pp_sweep_force_isa(const char *name)
 struct pp_sweep_job {
     pp_sweep sweep;
     pp_machine nominal;
-    int channels[PP_SWEEP_OUTPUTS_MAX];
+    int channels[2 * PP_SWEEP_OUTPUTS_MAX]; /* of outputs and trace */
     const lanes *lanes;
     pthread_t thread[THREADS_MAX];
     int threads, running;
@@ -101,6 +101,9 @@ static void refuse(const pp_sweep *s, long index, pp_status status, int where)
         s->where[index] = (int16_t)where;
     for (int o = 0; o < s->output_count; o++)
         s->results[index * s->output_count + o] = NAN;
+    long size = s->trace.count * s->trace.rows;
+    for (long i = 0; i < size; i++)
+        s->trace.out[index * size + i] = NAN;
 }
 
 /* Parameters of case `index`: the base with the columns replaced. */
@@ -138,7 +141,7 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
                    index,
                    (long)(s->t_end / twin->period + 0.5),
                    twin->substeps,
-                   pp_twin_needs(twin, job->channels, s->output_count),
+                   pp_twin_needs(twin, job->channels, s->output_count + s->trace.count),
                    twin->six_step,
                    twin->mtpa};
     batch->taken[batch->count++] = false;
@@ -178,7 +181,7 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
     const pp_case *cases[PP_LANES_MAX];
     int count;
     while ((count = gather(batch, *job->lanes->width, cases)) > 0) {
-        pp_block block = {cases, count, s->outputs, s->output_count, s->results, &job->stop};
+        pp_block block = {cases, count, s->outputs, s->output_count, s->results, s->trace, &job->stop};
         bool ended = job->lanes->run(&block);
         for (int i = 0; i < count; i++)
             judge(s, cases[i], ended);
@@ -247,6 +250,8 @@ pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
     job->lanes = &choose()->mode[sweep->mode];
     for (int o = 0; o < sweep->output_count; o++)
         job->channels[o] = sweep->outputs[o].channel;
+    for (int c = 0; c < sweep->trace.count; c++)
+        job->channels[sweep->output_count + c] = sweep->trace.channels[c];
     bool tuned = sweep->retune || pp_machine_derive(sweep->base, &job->nominal) == PP_OK;
     for (long i = 0; i < sweep->cases; i++)
         refuse(sweep, i, tuned ? PP_NO_MEMORY : PP_ARGUMENT, -1);

@@ -119,11 +119,13 @@ static PyMethodDef functions[] = {
      "naive_gap_field($module, Br, mu_r, thickness, gap, carter, arc, /)\n--\n\nOne-dimensional gap field [T]: the "
      "documented wrong answer."},
     {"sweep", (PyCFunction)(void (*)(void))call_sweep, METH_VARARGS | METH_KEYWORDS,
-     "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, progress=None, mode=0)\n--\n\n"
+     "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, progress=None, mode=0, "
+     "trace=None)\n--\n\n"
      "Runs every case (values: float64 cases x columns; columns: int32 rows of the table; outputs: int32 (n, 2) of "
      "channel, reducer). "
-     "mode: 0 exact, 1 fast, 2 single. Returns results (cases, n), status, bad row and whether it ran to the end "
-     "(False after Ctrl-C)."},
+     "mode: 0 exact, 1 fast, 2 single; trace: (channels, every, rows). Returns results (cases, n), status, bad row, "
+     "whether "
+     "it ran to the end (False after Ctrl-C) and the trace, float64 (cases, rows, channels), or None."},
     {"sweep_derive", call_sweep_derive, METH_VARARGS,
      "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values (cases, fields), "
      "status, bad row."},

@@ -3,7 +3,7 @@
 
 /* The arrays behind a pp_sweep; cleared together. */
 typedef struct sweep_arrays {
-    PyArrayObject *columns, *values, *outputs, *results, *status, *where;
+    PyArrayObject *columns, *values, *outputs, *results, *status, *where, *channels, *trace;
 } sweep_arrays;
 
 static void clear_arrays(sweep_arrays *a)
@@ -14,6 +14,8 @@ static void clear_arrays(sweep_arrays *a)
     Py_XDECREF((PyObject *)a->results);
     Py_XDECREF((PyObject *)a->status);
     Py_XDECREF((PyObject *)a->where);
+    Py_XDECREF((PyObject *)a->channels);
+    Py_XDECREF((PyObject *)a->trace);
 }
 
 static PyArrayObject *as_array(PyObject *value, int type)
@@ -83,6 +85,30 @@ static bool take_outputs(pp_sweep *s, sweep_arrays *a, PyObject *outputs)
     return true;
 }
 
+/* The trace wanted: (channels int32, every, rows), into a new float64 (cases, rows, channels). */
+static bool take_trace(pp_sweep *s, sweep_arrays *a, PyObject *wanted)
+{
+    PyObject *channels;
+    if (wanted == Py_None)
+        return true;
+    if (!PyArg_ParseTuple(wanted, "Oll:trace", &channels, &s->trace.every, &s->trace.rows))
+        return false;
+    a->channels = as_array(channels, NPY_INT32);
+    if (!a->channels || !within(a->channels, PP_CHANNEL_COUNT, "channel"))
+        return false;
+    npy_intp shape[3] = {s->cases, s->trace.rows, PyArray_SIZE(a->channels)};
+    if (s->trace.every < 1 || s->trace.rows < 1 || shape[2] > PP_SWEEP_OUTPUTS_MAX) {
+        PyErr_SetString(PyExc_ValueError, "trace: expected at most 32 channels, every and rows from 1 up");
+        return false;
+    }
+    a->trace = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_DOUBLE);
+    if (!a->trace)
+        return false;
+    s->trace.channels = PyArray_DATA(a->channels), s->trace.count = (int)shape[2];
+    s->trace.out = PyArray_DATA(a->trace);
+    return true;
+}
+
 /* Serves signals and progress until the workers are done; false when an exception cancelled the sweep. */
 static bool attend(pp_sweep_job *job, PyObject *progress)
 {
@@ -124,15 +150,15 @@ static int run_sweep(const pp_sweep *s, PyObject *progress)
 
 PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"params", "columns", "values",   "t_end", "outputs",
-                            "retune", "threads", "progress", "mode",  NULL};
+    static char *names[] = {"params",  "columns",  "values", "t_end", "outputs", "retune",
+                            "threads", "progress", "mode",   "trace", NULL};
     module_state *state = PyModule_GetState(module);
-    PyObject *params, *columns, *values, *outputs, *progress = Py_None;
+    PyObject *params, *columns, *values, *outputs, *progress = Py_None, *trace = Py_None;
     pp_sweep s = {0};
     sweep_arrays a = {0};
     int retune = 0, mode = PP_EXACT;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piOi:sweep", names, state->params, &params, &columns,
-                                     &values, &s.t_end, &outputs, &retune, &s.threads, &progress, &mode))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piOiO:sweep", names, state->params, &params, &columns,
+                                     &values, &s.t_end, &outputs, &retune, &s.threads, &progress, &mode, &trace))
         return NULL;
     s.base = &((params_object *)params)->values;
     s.retune = retune != 0;
@@ -140,10 +166,12 @@ PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     if (mode < 0 || mode >= PP_MODE_COUNT)
         return PyErr_Format(PyExc_ValueError, "mode %d: expected 0 to %d", mode, PP_MODE_COUNT - 1);
     int ended = -1;
-    if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count))
+    if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count) &&
+        take_trace(&s, &a, trace))
         ended = run_sweep(&s, progress);
-    PyObject *result =
-        ended < 0 ? NULL : Py_BuildValue("OOOO", a.results, a.status, a.where, ended ? Py_True : Py_False);
+    PyObject *result = ended < 0 ? NULL
+                                 : Py_BuildValue("OOOOO", a.results, a.status, a.where, ended ? Py_True : Py_False,
+                                                 a.trace ? (PyObject *)a.trace : Py_None);
     clear_arrays(&a);
     return result;
 }

@@ -25,6 +25,14 @@ typedef struct pp_reduced {
     int channel, reducer;
 } pp_reduced;
 
+/* Where the traces of a sweep go: rows x channels for each case, a row every `every` samples. count 0: no trace. */
+typedef struct pp_trace {
+    const int *channels;
+    int count;
+    long every, rows;
+    double *out;
+} pp_trace;
+
 /* Set of channels as bits. */
 #define PP_BIT(name) (1u << PP_CHANNEL_##name)
 enum { PP_CHANNELS_ENERGY = PP_BIT(energy_in) | PP_BIT(energy_copper) | PP_BIT(energy_friction) | PP_BIT(energy_load) };
