@@ -44,6 +44,9 @@ int param_from_python(int row, PyObject *value, double *out);
 /* Sets an attribute of `module` to a type made from the spec; NULL with an exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
 
+/* Frees an object that owns nothing but itself, and its reference to its heap type. */
+void plain_dealloc(PyObject *self);
+
 int add_params_types(PyObject *module, module_state *state);
 int add_derived_type(PyObject *module, module_state *state);
 int add_twin_type(PyObject *module, module_state *state);

@@ -142,17 +142,9 @@ static PyMethodDef derived_methods[] = {
      "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W]."},
     {NULL, NULL, 0, NULL}};
 
-static void derived_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
-}
-
 static PyType_Slot derived_slots[] = {
     {Py_tp_doc, "Constants of a machine, made by Motor.derive(): per equivalent star phase, peak values, SI."},
-    {Py_tp_dealloc, derived_dealloc},
+    {Py_tp_dealloc, plain_dealloc},
     {Py_tp_repr, derived_repr},
     {Py_tp_members, derived_members},
     {Py_tp_methods, derived_methods},

@@ -50,11 +50,8 @@ static PyGetSetDef *const getsets[] = {
 
 static void group_dealloc(PyObject *self)
 {
-    PyTypeObject *type = Py_TYPE(self);
     Py_XDECREF((PyObject *)((group_object *)self)->owner);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
+    plain_dealloc(self);
 }
 
 static PyObject *group_get(PyObject *self, void *index)
@@ -81,14 +78,6 @@ static PyObject *params_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         pp_params_default(&self->values);
     }
     return (PyObject *)self;
-}
-
-static void plain_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
 }
 
 /* Row of a "group.field" string; -1 with ValueError. */

@@ -32,14 +32,6 @@ static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static void twin_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
-}
-
 static bool claim(twin_object *self)
 {
     if (self->busy)
@@ -189,7 +181,7 @@ static PyType_Slot twin_slots[] = {
     {Py_tp_doc,
      "Twin(params, nominal=None)\n--\n\nModel and state of a twin; nominal is the machine its controller is tuned to."},
     {Py_tp_new, twin_new},
-    {Py_tp_dealloc, twin_dealloc},
+    {Py_tp_dealloc, plain_dealloc},
     {Py_tp_members, twin_members},
     {Py_tp_methods, twin_methods},
     {0, NULL}};
