@@ -71,7 +71,7 @@ def checked(cases, where: str = "sweep") -> Cases:
 def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
     """ValueError with both figures when the arrays of a sweep cannot fit in the memory that is free."""
     need = 8.0 * cases * (3 * columns + 2 * outputs + 2)
-    free = _free_memory()
+    free = free_memory()
     if need > 0.8 * free:
         raise ValueError(
             f"sweep: {cases:,} cases need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free: "
@@ -79,7 +79,8 @@ def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
         )
 
 
-def _free_memory() -> float:
+def free_memory() -> float:
+    """Bytes of memory that are free, infinite where the system does not tell."""
     try:
         with open("/proc/meminfo") as f:
             return next(1024.0 * float(line.split()[1]) for line in f if line.startswith("MemAvailable"))

@@ -12,7 +12,7 @@ from .table import channels, derived, nearest, parameters
 from .twin import Twin, channel_columns
 
 MODES = ("exact", "fast", "single")
-REDUCERS = ("final", "mean", "rms", "min", "max", "peak")
+REDUCERS = ("final", "mean", "rms", "min", "max", "peak", "settle")
 DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms")
 
 
@@ -39,6 +39,8 @@ class SweepTable(Result):
         """SI unit of a column."""
         if name in parameters():
             return parameters()[name].unit
+        if name.endswith(".settle"):
+            return "s"
         base = name.rsplit(".", 1)[0]
         known = {**channels(), **derived()}
         return known[base].unit if base in known else known[name].unit if name in known else ""
@@ -64,6 +66,8 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
             raise ValueError(f"record: {name}: no such channel{nearest(channel, channels())}")
         if reducer not in REDUCERS:
             raise ValueError(f"record: {name}: no such reducer, expected one of {', '.join(REDUCERS)}")
+        if reducer == "settle" and channel != "omega_m":
+            raise ValueError(f"record: {name}: settle is for the speed, expected omega_m.settle")
         rows.append((channels()[channel].index, REDUCERS.index(reducer)))
     full = tuple(n if "." in n else f"{n}.final" for n in names)
     return full, np.array(rows, dtype=np.int32)
@@ -103,12 +107,13 @@ def sweep(
     """Runs `twin` for t_end seconds once per case.
 
     axes: {name: values} for every combination, or the (names, rows) of a plan (polepair.plans). record: outputs as
-    "channel.reducer" (final, mean, rms, min, max, peak). retune: each case tunes its controller to its own machine,
-    else all keep the base machine's. progress(done, total) is called now and then. mode: "exact" gives the bits of
-    single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float lanes (error about 1e-4).
-    executor: a concurrent.futures executor to spread chunks of cases over. resume: a file that keeps an interrupted
-    sweep and goes on with it. trace: channels to keep over time, one row each `every` periods, as `table.trace`
-    (float64, cases x rows x channels; `table.run(k)` is a view on one case). It is not saved with the table.
+    "channel.reducer" (final, mean, rms, min, max, peak; omega_m.settle is the time until the speed stays within 2 % of
+    its reference). retune: each case tunes its controller to its own machine, else all keep the base machine's.
+    progress(done, total) is called now and then. mode: "exact" gives the bits of single runs, "fast" lets the compiler
+    fuse multiply and add, "single" runs on float lanes (error about 1e-4). executor: a concurrent.futures executor to
+    spread chunks of cases over. resume: a file that keeps an interrupted sweep and goes on with it. trace: channels to
+    keep over time, one row each `every` periods, as `table.trace` (float64, cases x rows x channels; `table.run(k)` is
+    a view on one case); it is not saved with the table.
 
     Bad cases get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is False).
     """

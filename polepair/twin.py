@@ -7,8 +7,9 @@ import numpy as np
 from . import _core
 from .errors import DivergedError
 from .motor import Motor
+from .plans import free_memory
 from .result import Result
-from .table import channels, nearest, parameter
+from .table import channels, nearest
 
 CHUNK_PERIODS = 200_000  # periods per call into C: Ctrl-C and progress are served in between
 ALL = tuple(channels())
@@ -85,6 +86,7 @@ class Twin:
         names, columns = channel_columns(record)
         twin = self.core(nominal)
         rows = _row_count(t_end, twin.period, every)
+        _need_memory(rows, len(names))
         block = np.empty((rows, len(names)))
         chunk = max(1, CHUNK_PERIODS // every)
         for first in range(0, rows, chunk):
@@ -117,6 +119,8 @@ def _row_count(t_end: float, period: float, every: int) -> int:
     return round(t_end / period) // every + 1
 
 
-def check_parameter(name: str) -> int:
-    """Index of a parameter; ValueError with a hint for an unknown one."""
-    return parameter(name).index
+def _need_memory(rows: int, channels_kept: int) -> None:
+    need, free = 8.0 * rows * channels_kept, free_memory()
+    if need > 0.8 * free:
+        figures = f"{rows:,} rows of {channels_kept} channels need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
+        raise ValueError(f"t_end: {figures}: expected less time, fewer channels or a larger every")

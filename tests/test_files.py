@@ -169,6 +169,8 @@ def test_unknown_channel_names_the_nearest(outrunner):
     for t_end in (0, -1, float("nan"), float("inf"), 1e300):
         with pytest.raises(ValueError, match="t_end"):
             pp.Twin(outrunner).run(t_end)
+    with pytest.raises(ValueError, match=r"rows of \d+ channels need \d+.\d GB and \d+.\d GB are free"):
+        pp.Twin(outrunner).run(400_000.0)
     with pytest.raises(ValueError, match="every"):
         pp.Twin(outrunner).run(0.01, every=0)
 

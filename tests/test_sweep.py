@@ -75,6 +75,23 @@ def test_same_bits_on_every_path(kind):
     assert len(results) >= 3 and len(set(results)) == 1
 
 
+@pytest.mark.parametrize("kind", ["foc", "six_step"])
+def test_settling_time(kind):
+    t = twin(kind)
+    if kind == "six_step":
+        t.params.control.closed_loop, t.params.control.speed_ref, t.params.control.alpha_s = "yes", 300, 60
+    table = pp.sweep(t, {"load.J": [1e-6, 1e-5, 3e-5]}, 0.4, ["omega_m.settle"])
+    for k, J in enumerate(table["load.J"]):
+        single = t.params.copy()
+        single.load.J = J
+        run = pp.Twin(single).run(0.4, ["time", "omega_m"])
+        ref = single.control.speed_ref
+        outside = np.flatnonzero(np.abs(run["omega_m"] - ref) > 0.02 * ref)
+        assert table["omega_m.settle"][k] == pytest.approx(run["time"][outside[-1]] + single.drive.period, rel=1e-12)
+    with pytest.raises(ValueError, match="expected omega_m.settle"):
+        pp.sweep(t, {"load.J": [1e-5]}, 0.1, ["iq.settle"])
+
+
 def test_mixed_periods_and_lengths_share_a_sweep():
     table = pp.sweep(
         twin(),

@@ -14,13 +14,14 @@ const int PP_WIDTH = GROUPS * PP_LANES;
 typedef pp_real reductions[PP_OUTPUTS_MAX][GROUPS];
 
 /* An amplitude is compared and squared by its square, the root taken once at the end. */
-static bool squared(pp_reduced r) { return r.channel == PP_CHANNEL_i_s && r.reducer >= PP_RMS; }
+static bool squared(pp_reduced r) { return r.channel == PP_CHANNEL_i_s && r.reducer >= PP_RMS && r.reducer <= PP_PEAK; }
 
 /* Folds one sample into a reduced output; the amplitude comes squared. */
 PP_INLINE pp_real fold(pp_reduced r, pp_real so_far, pp_real x)
 {
     switch (r.reducer) {
-    case PP_FINAL: return x;
+    case PP_FINAL:
+    case PP_SETTLE: return x;
     case PP_MEAN: return so_far + x;
     case PP_RMS: return so_far + (squared(r) ? x : x * x);
     case PP_LEAST: return pp_min(so_far, x);
@@ -65,6 +66,13 @@ static void poison(const pp_block *b, int group, const pp_real *state, size_t fi
         sum[o][group] += doubt;
 }
 
+/* Settling time so far: the end of the last period that began with the speed out of its band. */
+PP_INLINE pp_real settling(const pp_scenario *s, pp_real omega, pp_real sample, pp_real so_far)
+{
+    pp_mask out = pp_abs(omega - s->speed_ref) > PP_R(0.02) * pp_abs(s->speed_ref);
+    return pp_select(out, (sample + PP_R(1)) * s->period, so_far);
+}
+
 /* Stores channel c of a traced sample, lane by lane. */
 PP_INLINE void store(const pp_block *b, int group, long k, int c, pp_real value)
 {
@@ -100,10 +108,13 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa)
             pp_foc_sample(&m[g], &x[g], pp_scenario_speed(&m[g].scenario, sample), mtpa);
             for (int o = 0; o < b->output_count; o++) {
                 pp_reduced r = b->outputs[o];
-                if (takes(b, o, k == samples))
-                    sum[o][g] = fold(r, sum[o][g],
-                                     squared(r) ? pp_foc_square(&m[g], &x[g])
-                                                : pp_foc_channel(&m[g], &x[g], sample, load[g], r.channel));
+                if (!takes(b, o, k == samples))
+                    continue;
+                pp_real v = r.reducer == PP_SETTLE
+                                ? settling(&m[g].scenario, x[g].motor.w * m[g].motor.from_w, sample, sum[o][g])
+                            : squared(r) ? pp_foc_square(&m[g], &x[g])
+                                         : pp_foc_channel(&m[g], &x[g], sample, load[g], r.channel);
+                sum[o][g] = fold(r, sum[o][g], v);
             }
             for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
                 store(b, g, k, c, pp_foc_channel(&m[g], &x[g], sample, load[g], b->trace.channels[c]));
@@ -135,10 +146,12 @@ PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
             pp_bldc_input in = pp_bldc_sample(&m[g], &x[g], ref, pp_scenario_load(&m[g].scenario, sample));
             for (int o = 0; o < b->output_count; o++) {
                 pp_reduced r = b->outputs[o];
-                if (takes(b, o, k == samples))
-                    sum[o][g] =
-                        fold(r, sum[o][g],
-                             squared(r) ? pp_bldc_square(&x[g]) : pp_bldc_channel(&m[g], &x[g], sample, in, r.channel));
+                if (!takes(b, o, k == samples))
+                    continue;
+                pp_real v = r.reducer == PP_SETTLE ? settling(&m[g].scenario, x[g].motor.w, sample, sum[o][g])
+                            : squared(r)           ? pp_bldc_square(&x[g])
+                                                   : pp_bldc_channel(&m[g], &x[g], sample, in, r.channel);
+                sum[o][g] = fold(r, sum[o][g], v);
             }
             for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
                 store(b, g, k, c, pp_bldc_channel(&m[g], &x[g], sample, in, b->trace.channels[c]));

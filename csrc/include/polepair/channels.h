@@ -18,8 +18,18 @@ typedef struct pp_channel_info {
 const pp_channel_info *pp_channel_at(int i);
 /* Index of a channel, or -1. */
 int pp_channel_find(const char *name);
-/* How a channel over a run becomes one number (PEAK: largest magnitude). */
-typedef enum pp_reducer { PP_FINAL, PP_MEAN, PP_RMS, PP_LEAST, PP_MOST, PP_PEAK, PP_REDUCER_COUNT } pp_reducer;
+/* How a channel over a run becomes one number. PEAK: largest magnitude. SETTLE (omega_m only): time [s] after which the
+ * speed stays within 2 % of its final reference. */
+typedef enum pp_reducer {
+    PP_FINAL,
+    PP_MEAN,
+    PP_RMS,
+    PP_LEAST,
+    PP_MOST,
+    PP_PEAK,
+    PP_SETTLE,
+    PP_REDUCER_COUNT
+} pp_reducer;
 
 typedef struct pp_reduced {
     int channel, reducer;
