@@ -15,3 +15,5 @@ venv=build/bench/venv
 peers=$root/$venv/bin/python
 own() { echo "extra=$py $root/benchmarks/peer_polepair.py $1"; }
 ( cd "$work" && make -s all && python3 run_all.py "${ROUNDS:-3}" main="$peers" "$(own foc)" "$(own bldc)" "$(own sweep)" )
+mkdir -p benchmarks/results
+"$py" benchmarks/to_csv.py "$work/results.jsonl" "benchmarks/results/$(lscpu | awk -F: '/Model name/{gsub(/[^A-Za-z0-9]+/,"-",$2); print tolower($2); exit}' | sed 's/^-//; s/-$//').csv"

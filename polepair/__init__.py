@@ -16,6 +16,7 @@ _HOME = {
     "twin": ("Twin", "Foc", "SixStep", "Load", "Propeller"),
     "result": ("Result",),
     "sweeps": ("sweep", "derive_sweep", "SweepTable", "load_table"),
+    "maps": ("efficiency_map", "OperatingMap"),
     "table": ("parameters", "channels", "derived", "groups"),
     "errors": ("FileError", "DivergedError", "CadError"),
     "report": ("write_report",),

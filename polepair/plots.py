@@ -121,16 +121,17 @@ def _last_periods(result, count: int) -> int:
     return int(rises[-count - 1]) if len(rises) > count else 0
 
 
-def torque_speed(omega, torque_max, omega_grid, torque_grid, efficiency):
-    """Torque limit over speed with the efficiency inside it."""
+def torque_speed(m):
+    """Torque limit over speed with the efficiency inside it, from an OperatingMap."""
+    omega_grid = np.broadcast_to(m.omega_m, m.torque.shape)
     fig, axes = figure(6.0, 4.6)
     ax = axes[0, 0]
     levels = [0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0]
-    filled = ax.contourf(omega_grid * RPM, torque_grid * 1e3, efficiency, levels=levels, cmap="YlGnBu", extend="min")
+    filled = ax.contourf(omega_grid * RPM, m.torque * 1e3, m.efficiency, levels=levels, cmap="YlGnBu", extend="min")
     bar = fig.colorbar(filled, ax=ax, pad=0.02, format=lambda v, _: f"{100 * v:.0f} %")
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8)
-    ax.plot(omega * RPM, torque_max * 1e3, color=INK, linewidth=1.8)
+    ax.plot(m.omega_m * RPM, m.torque_limit * 1e3, color=INK, linewidth=1.8)
     ax.set_title("efficiency", loc="right", fontsize=9, color=INK)
     ax.set(xlabel="speed, rpm", ylabel="torque, mN m", xlim=(0, None), ylim=(0, None))
     return fig

@@ -13,6 +13,7 @@ import numpy as np
 from . import _core, plots
 from .cad import compare
 from .files import write_text
+from .maps import efficiency_map
 from .section import cross_section, part_colour
 from .table import derived, groups, parameters
 
@@ -63,25 +64,6 @@ def _png(fig, dpi: int = 160) -> str:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=dpi)
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
-
-
-def operating_map(motor, d):
-    """Speed axis, torque limit, and a grid of efficiency below it."""
-    u_max, i_max = motor.drive.u_dc / np.sqrt(3), motor.drive.i_max
-    omega = np.linspace(0, 2 * u_max / (d.pole_pairs * d.psi_pm), 160)
-    limit = d.torque_limit(omega, i_max, u_max)
-    torque = np.where(limit[:, 5] > 0, limit[:, 0], 0.0)
-    end = np.flatnonzero(torque > 1e-3 * torque.max())[-1] + 2
-    omega, torque, limit = omega[:end], torque[:end], limit[:end]
-    share = np.linspace(0, 1, 60)[:, None]
-    speed, load = np.broadcast_to(omega, (60, len(omega))), share * torque
-    id_, iq = share * limit[:, 1], share * limit[:, 2]  # a straight path to the limit's current
-    copper = 1.5 * d.Rs * (id_**2 + iq**2)
-    iron = np.array([d.iron_loss(motor, w) for w in omega])[None, :]
-    drag = d.B * speed + d.T_coulomb
-    shaft = np.maximum(load - drag, 0) * speed
-    efficiency = shaft / np.maximum(load * speed + copper + iron, 1e-12)
-    return omega, torque, speed, load, efficiency
 
 
 def _checks(motor, run, cad) -> list[tuple[bool, str]]:
@@ -206,7 +188,7 @@ def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None) -> Path
     body.append(
         _section(
             "Torque, speed and efficiency",
-            _svg(plots.torque_speed(*operating_map(motor, d))),
+            _svg(plots.torque_speed(efficiency_map(motor))),
             f"Limits: {motor.drive.i_max:g} A peak phase current, {motor.drive.u_dc:g} V bus. "
             "Efficiency counts copper, iron and friction.",
         )

@@ -126,3 +126,20 @@ def test_torque_limit_keeps_the_limits_and_beats_a_scan():
                 o = d.operating_point(-amplitude * math.sin(a), amplitude * math.cos(a), w)
                 if math.hypot(o["ud"], o["uq"]) <= u_max:
                     assert o["torque"] <= torque * (1 + 1e-6) + 1e-9
+
+
+@pytest.mark.parametrize("name", ["ipmsm-2k2", "outrunner-12s14p", "maxon-ec45flat-70w-24v"])
+def test_efficiency_map(name):
+    import numpy as np
+
+    motor = pp.load(name)
+    d, m = motor.derive(), pp.efficiency_map(motor)
+    assert (m.efficiency >= 0).all() and 0.5 < m.efficiency.max() < 1
+    assert np.allclose(m.torque[-1], m.torque_limit, rtol=1e-9, atol=1e-12)
+    k = len(m.omega_m) // 3
+    total = m.torque[-1, k] * m.omega_m[k] + m.copper_loss[-1, k]
+    limit = d.torque_limit([m.omega_m[k]], motor.drive.i_max, motor.drive.u_dc / math.sqrt(3))[0]
+    o = d.operating_point(limit[1], limit[2], m.omega_m[k])
+    assert 1.5 * (o["ud"] * o["id"] + o["uq"] * o["iq"]) == pytest.approx(total, rel=1e-9)
+    with pytest.raises(ValueError, match="i_max = 0"):
+        pp.efficiency_map(motor, i_max=0)

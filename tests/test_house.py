@@ -18,7 +18,7 @@ FACES = {
 }
 PLAIN = {"polepair/section.py", "polepair/pose.py", "polepair/parts.py", "polepair/keyframes.py"}
 MODULES = [  # a module may import those of its own row and of the rows before it, never of those after it
-    ["errors", "plots", "section", "pose"],
+    ["errors", "plots", "section", "pose", "maps"],
     ["table", "files", "units"],
     ["motor", "result", "parts", "keyframes", "plans", "executors"],
     ["twin"],
