@@ -26,7 +26,7 @@ def efficiency_map(
 ) -> OperatingMap:
     """The motor's map within |i| <= i_max and |u| <= u_max (phase, peak; default: the drive's i_max and u_dc/sqrt 3).
 
-    Counts copper, iron (Bertotti, open-circuit flux) and friction; the inverter is ideal. It ends where the torque does.
+    Counts copper, iron (Bertotti, open-circuit flux) and friction; the inverter is ideal. Ends where the torque does.
     """
     d = motor.derive()
     i_max = motor.drive.i_max if i_max is None else i_max
