@@ -7,7 +7,7 @@ import numpy as np
 from . import _core
 from .errors import DivergedError
 from .motor import Motor
-from .plans import free_memory
+from .plans import SMALL, free_memory
 from .result import Result
 from .table import channels, nearest
 
@@ -78,16 +78,16 @@ class Twin:
         """The C twin at rest, for stepping by hand; `nominal` (a Derived) is the machine its controller is tuned to."""
         return _core.Twin(self.params, nominal)
 
-    def run(self, t_end: float, record=ALL, every: int = 1, progress=None, nominal=None) -> Result:
+    def run(self, t_end: float, record=ALL, every: int = 1, progress=None, nominal=None, out=None) -> Result:
         """Simulates t_end seconds from rest; one row each `every` control periods, from t = 0 on.
 
-        `progress(done, total)` is called now and then. DivergedError when the run leaves the finite numbers.
+        `progress(done, total)` is called now and then. DivergedError when the run leaves the finite numbers. `out`, a
+        float64 array of rows x channels, is filled instead of a new one: many runs in a row save its page faults.
         """
         names, columns = channel_columns(record)
         twin = self.core(nominal)
         rows = _row_count(t_end, twin.period, every)
-        _need_memory(rows, len(names))
-        block = np.empty((rows, len(names)))
+        block = _block(rows, len(names), out)
         chunk = max(1, CHUNK_PERIODS // every)
         for first in range(0, rows, chunk):
             last = min(first + chunk, rows)
@@ -119,8 +119,18 @@ def _row_count(t_end: float, period: float, every: int) -> int:
     return round(t_end / period) // every + 1
 
 
-def _need_memory(rows: int, channels_kept: int) -> None:
-    need, free = 8.0 * rows * channels_kept, free_memory()
-    if need > 0.8 * free:
-        figures = f"{rows:,} rows of {channels_kept} channels need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free"
+def _block(rows: int, columns: int, out) -> np.ndarray:
+    """The array of a run: `out` if it fits, else a new one, told beforehand when it cannot fit in memory."""
+    if out is not None:
+        if not (
+            isinstance(out, np.ndarray) and out.shape == (rows, columns) and out.dtype == float and out.flags.carray
+        ):
+            raise ValueError(f"out: expected a C-contiguous float64 array of {rows} x {columns}")
+        return out
+    need = 8.0 * rows * columns
+    if need > SMALL and need > 0.8 * free_memory():
+        figures = (
+            f"{rows:,} rows of {columns} channels need {need / 1e9:.1f} GB and {free_memory() / 1e9:.1f} GB are free"
+        )
         raise ValueError(f"t_end: {figures}: expected less time, fewer channels or a larger every")
+    return np.empty((rows, columns))

@@ -235,6 +235,17 @@ def test_every_keeps_the_rows_of_the_full_run():
     assert np.array_equal(full.block[::7], thin.block)
 
 
+def test_a_given_block_is_filled():
+    twin = pp.Twin(pp.load("outrunner-12s14p"))
+    run = twin.run(0.01, ["time", "iq"])
+    out = np.zeros_like(run.block)
+    again = twin.run(0.01, ["time", "iq"], out=out)
+    assert again.block is out and np.array_equal(out, run.block)
+    for wrong in (np.zeros((3, 2)), out[:, ::-1], out.astype(np.float32), out.tolist()):
+        with pytest.raises(ValueError, match="out: expected a C-contiguous float64 array of 201 x 2"):
+            twin.run(0.01, ["time", "iq"], out=wrong)
+
+
 def test_step_by_step_is_the_run():
     twin = pp.Twin(pp.load("outrunner-12s14p"))
     run, core = twin.run(0.01), twin.core()
