@@ -74,10 +74,10 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _reasons(motor, names, rows, status, where) -> list[tuple[int, str]]:
-    """Why each failed case failed, in the words of the core."""
+    """Why each refused case was refused, in the words of the core; cases that Ctrl-C left out are not refused."""
     texts = _core.status_rows()
     failed = []
-    for k in np.flatnonzero(status):
+    for k in np.flatnonzero((status != 0) & (status != executors.CANCELLED)):
         place, text = texts[status[k]]
         if where[k] >= 0:
             row = list(parameters().values())[where[k]]

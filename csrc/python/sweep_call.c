@@ -114,10 +114,12 @@ static bool take_trace(pp_sweep *s, sweep_arrays *a, PyObject *wanted)
 static bool attend(pp_sweep_job *job, PyObject *progress)
 {
     bool ended, good = true;
-    double pause = 0.002; /* short sweeps return at once, long ones are looked at 20 times a second */
+    double pause = 0.002; /* short sweeps return at once, long ones are looked at 50 times a second */
     do {
-        Py_BEGIN_ALLOW_THREADS ended = pp_sweep_wait(job, pause);
-        Py_END_ALLOW_THREADS pause = pause < 0.05 ? 2 * pause : 0.05;
+        Py_BEGIN_ALLOW_THREADS
+        ended = pp_sweep_wait(job, pause);
+        Py_END_ALLOW_THREADS
+        pause = pause < 0.02 ? 2 * pause : 0.02;
         if (!good)
             continue;
         PyObject *seen = PyErr_CheckSignals() || progress == Py_None
@@ -192,8 +194,10 @@ PyObject *call_sweep_derive(PyObject *module, PyObject *args)
         take_cases(&s, &a, columns, values, PyArray_SIZE(a.outputs))) {
         const int *list = PyArray_DATA(a.outputs);
         int count = (int)PyArray_SIZE(a.outputs);
-        Py_BEGIN_ALLOW_THREADS pp_sweep_derive(&s, list, count, s.results);
-        Py_END_ALLOW_THREADS result = Py_BuildValue("OOO", a.results, a.status, a.where);
+        Py_BEGIN_ALLOW_THREADS
+        pp_sweep_derive(&s, list, count, s.results);
+        Py_END_ALLOW_THREADS
+        result = Py_BuildValue("OOO", a.results, a.status, a.where);
     }
     clear_arrays(&a);
     return result;

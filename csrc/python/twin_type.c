@@ -107,8 +107,10 @@ static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t co
     int width = (int)PyArray_SIZE(channels);
     pp_status status;
     self->busy = true;
-    Py_BEGIN_ALLOW_THREADS status = pp_twin_run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
-    Py_END_ALLOW_THREADS self->busy = false;
+    Py_BEGIN_ALLOW_THREADS
+    status = pp_twin_run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
+    Py_END_ALLOW_THREADS
+    self->busy = false;
     Py_DECREF(channels);
     return finish_run(status, out);
 }
