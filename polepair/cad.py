@@ -7,11 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import tomli_w
-
 from .errors import CadError
 from .files import replacing
-from .motor import SCHEMA_VERSION
 
 TIMEOUT = 600  # s
 
@@ -40,13 +37,9 @@ def build_cad(motor, step=None, mesh=None) -> dict:
     """
     if not motor.has_geometry:
         raise CadError(f"{motor.name}: described by a datasheet, expected a motor with geometry")
-    doc = {"schema": SCHEMA_VERSION}
-    for name, value in motor.changed().items():
-        group, field = name.split(".")
-        doc.setdefault(group, {})[field] = value
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        request = {"motor": tomli_w.dumps(doc)}
+        request = {"motor": motor.dumps()}
         outputs = {"step": step, "mesh": mesh}
         for kind, path in outputs.items():
             request[kind] = str(folder / f"out{Path(path).suffix}") if path else None

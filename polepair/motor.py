@@ -50,15 +50,19 @@ class Motor(_core.Params):
         """Stator iron loss [W] at a speed [rad/s]."""
         return self.derive().iron_loss(self, omega_m)
 
-    def save(self, path) -> None:
-        """Writes a motor file (TOML, SI numbers) with every value that differs from its default."""
+    def dumps(self) -> str:
+        """The text of a motor file (TOML, SI numbers) with every value that differs from its default."""
         import tomli_w
 
         doc = {"schema": SCHEMA_VERSION, "motor": {k: getattr(self, k) for k in ABOUT if getattr(self, k)}}
         for name, value in self.changed().items():
             group, field = name.split(".")
             doc.setdefault(group, {})[field] = value
-        write_text(path, tomli_w.dumps(doc))
+        return tomli_w.dumps(doc)
+
+    def save(self, path) -> None:
+        """Writes `dumps()` to a file."""
+        write_text(path, self.dumps())
 
 
 def _rebuild(name: str, description: str, source: str, values: dict) -> Motor:

@@ -135,7 +135,7 @@ def sweep(
         "values": twin.params.values().tolist(),
     }
     old = _partial(resume, (*names, *outputs, "status"), rows, about)
-    todo = np.arange(len(rows)) if old is None else np.flatnonzero(old[:, -1] == executors.CANCELLED)
+    todo = np.arange(len(rows)) if old is None else np.flatnonzero(old["status"] == executors.CANCELLED)
     tell = (lambda done: progress(len(rows) - len(todo) + done, len(rows))) if progress else None
     job = (float(t_end), spec, retune, MODES.index(mode), wanted)
     if executor is None:
@@ -143,14 +143,10 @@ def sweep(
     else:
         run = executors.run_on(executor, twin.params, columns, rows[todo], job, chunk, tell)
     results, status, where, complete, kept = run
-    block = (
-        np.column_stack([rows, np.full((len(rows), len(outputs)), np.nan), np.zeros(len(rows))]) if old is None else old
-    )
+    block = np.column_stack([rows, np.empty((len(rows), len(outputs) + 1))]) if old is None else old.block
     block[todo, len(names) : -1], block[todo, -1] = results, status
-    earlier = [] if old is None else [f for f in _kept_reasons(resume) if f[0] not in set(todo)]
-    failed = sorted(
-        earlier + [(int(todo[k]), why) for k, why in _reasons(twin.params, names, rows[todo], status, where)]
-    )
+    refused = [(int(todo[k]), why) for k, why in _reasons(twin.params, names, rows[todo], status, where)]
+    failed = sorted(([] if old is None else old.failed) + refused)
     table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
     if resume:
         table.save(resume)
@@ -170,8 +166,8 @@ def _trace(twin, names, t_end: float, trace, every: int, resume):
     return channel_columns(trace)[1], every, round(t_end / twin.params.drive.period) // every + 1
 
 
-def _partial(path, names, rows, about) -> np.ndarray | None:
-    """The block of an earlier, interrupted sweep in `path`; FileError when it was another sweep."""
+def _partial(path, names, rows, about) -> SweepTable | None:
+    """An earlier, interrupted sweep in `path`; FileError when it was another sweep."""
     if path is None or not Path(path).exists():
         return None
     old = load_table(path)
@@ -180,11 +176,7 @@ def _partial(path, names, rows, about) -> np.ndarray | None:
         raise FileError(
             f"{path}: holds another sweep (parameters, cases or outputs differ), expected the one to go on with"
         )
-    return old.block
-
-
-def _kept_reasons(path) -> list[tuple[int, str]]:
-    return load_table(path).failed
+    return old
 
 
 def derive_sweep(motor, axes, fields=None) -> SweepTable:

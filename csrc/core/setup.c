@@ -27,7 +27,7 @@ static pp_pmsm pmsm(const pp_params *p, const pp_machine *m)
     double s = 0.5 * p->drive.period / p->drive.substeps, J = m->J + p->load.J, pp = m->pole_pairs;
     double scale = s * s * pp / J, k = 1.5 * pp * scale, friction = m->T_coulomb + p->load.coulomb;
     pp_pmsm q = {0};
-    q.s = s, q.s_inv = 1 / s, q.to_w = s * pp, q.from_w = 1 / (s * pp), q.p_inv = 1 / pp;
+    q.s = s, q.s_inv = 1 / s, q.from_w = 1 / (s * pp), q.p_inv = 1 / pp;
     q.a = s * m->Rs / m->Ld, q.b = s * m->Rs / m->Lq, q.psi = m->psi_pm;
     q.k1 = k * m->psi_pm / m->Lq, q.k2 = k * (m->Ld - m->Lq) / (m->Ld * m->Lq);
     q.i_d = 1 / m->Ld, q.i_q = 1 / m->Lq;

@@ -15,7 +15,7 @@
 typedef struct pp_pmsm {
     pp_real a, b, psi, k1, k2;
     pp_real viscous, coulomb, quadratic, coulomb_slope; /* mechanical torque, scaled like T */
-    pp_real s, s_inv, to_w, from_w;                     /* half step, 1/s, s p, 1/(s p) */
+    pp_real s, s_inv, from_w;                           /* half step, 1/s, 1/(s p) */
     pp_real i_d, i_q;                                   /* 1/Ld, 1/Lq */
     pp_real torque_scale, unscale, p_inv;               /* s^2 p / J, its inverse, 1/p */
     pp_real p_cu, J, load_viscous, load_coulomb;        /* 1.5 Rs, inertia, the load's share of the two frictions */
