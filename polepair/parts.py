@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .section import rotate, tooth_coils
+from .section import rotate, tooth_coils, tooth_half_angle
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,6 @@ def _ring(name, body, r_in, r_out, z0, z1, material) -> list[Part]:
     return [Part(name, body, circle(r_out), z0, z1, material, (circle(r_in),) if r_in > 0 else ())]
 
 
-def overhang(motor) -> float:
-    """Axial room of the end winding beyond the stack [m]."""
-    return 0.5 * motor.winding.end_length + 0.001
-
-
 def _turned(outline, angle) -> np.ndarray:
     return np.column_stack([rotate(outline[:, :2], angle), outline[:, 2]])
 
@@ -67,7 +62,7 @@ def stator_parts(motor, d) -> list[Part]:
 
 def rotor_parts(motor, d) -> list[Part]:
     """Magnets, core, bell or web, shaft."""
-    L, e, t = motor.stator.length, overhang(motor), motor.rotor.web_thickness
+    L, e, t = motor.stator.length, d["overhang"], motor.rotor.web_thickness
     inner, poles, parts = d["sign"] > 0, 2 * motor.rotor.pole_pairs, []
     for k in range(poles):
         tag = "north" if k % 2 == 0 else "south"
@@ -116,7 +111,7 @@ def rotor_parts(motor, d) -> list[Part]:
 
 def fixed_parts(motor, d) -> list[Part]:
     """Bearings and housing, with the stator."""
-    L, e, h, b = motor.stator.length, overhang(motor), motor.material.housing_thickness, motor.rotor.bearing_width
+    L, e, h, b = motor.stator.length, d["overhang"], motor.material.housing_thickness, motor.rotor.bearing_width
     inner, rb = d["sign"] > 0, motor.rotor.bearing_radius
     z = L / 2 + e + b / 2 if inner else max((L - b) / 2, 0.0)
     bearings = b > 0 and d["r_shaft"] > 0
@@ -146,16 +141,15 @@ def coil_parts(motor, d) -> list[Part]:
     return _coil_sides(motor, d)
 
 
-def _copper_band(motor, d) -> tuple[float, float]:
+def _copper_band(d) -> tuple[float, float]:
     """Radii between which the copper sits."""
-    opened = motor.stator.slot_opening > 0
-    top = d["r_gap"] + d["sign"] * (motor.stator.tip_height + (motor.stator.tip_taper if opened else 0.0))
+    top = d["r_top"]
     clear = 0.03 * abs(d["r_bottom"] - top)
     return min(top, d["r_bottom"]) + clear, max(top, d["r_bottom"]) - clear
 
 
 def _tooth_coils(motor, d) -> list[Part]:
-    a, b = _copper_band(motor, d)
+    a, b = _copper_band(d)
     tooth = motor.stator.tooth_width
     if motor.stator.slot_shape == "radial_slot":
         tooth = 2 * b * np.sin(tooth / (2 * motor.stator.gap_radius))
@@ -210,20 +204,13 @@ def _rounded(x: float, y: float, r: float) -> np.ndarray:
     )
 
 
-def _tooth_half_angle(motor, r: float) -> float:
-    """Half angle of the tooth body seen from the axis at radius r."""
-    if motor.stator.slot_shape == "radial_slot":
-        return motor.stator.tooth_width / (2 * motor.stator.gap_radius)
-    return float(np.arcsin(motor.stator.tooth_width / 2 / r))
-
-
 def _coil_sides(motor, d) -> list[Part]:
-    a, b = _copper_band(motor, d)
+    a, b = _copper_band(d)
     half = motor.stator.length / 2 + 0.5 * motor.winding.end_length
     pitch, sides = 2 * d["half_pitch"], motor.winding_layout()[0]
     parts = []
     for s in range(sides.shape[1]):
-        ta, tb = (_tooth_half_angle(motor, r) + 0.02 * pitch for r in (a, b))
+        ta, tb = (float(tooth_half_angle(motor, r)) + 0.02 * pitch for r in (a, b))
         corner = lambda r, t, arc: [r * np.cos(t), r * np.sin(t), arc]  # noqa: E731
         outline = np.array([corner(a, ta, 0), corner(b, tb, 1), corner(b, pitch - tb, 0), corner(a, pitch - ta, 1)])
         k = int(np.argmax(np.abs(sides[:, s])))

@@ -128,6 +128,13 @@ def tooth_coils(motor) -> np.ndarray:
     return np.roll(motor.winding_layout()[1], 1).astype(int)
 
 
+def tooth_half_angle(motor, r):
+    """Half angle of the tooth body seen from the axis at radius r (a number or an array)."""
+    if motor.stator.slot_shape == "radial_slot":
+        return 0 * r + motor.stator.tooth_width / (2 * motor.stator.gap_radius)
+    return np.arcsin(motor.stator.tooth_width / 2 / r)
+
+
 def _coil_polygon(motor, d, slot: int, half: int, pitch: float) -> np.ndarray:
     """The copper of a slot (or half of it) between two teeth, with a little clearance."""
     middle = (slot + 0.5) * pitch
@@ -135,8 +142,7 @@ def _coil_polygon(motor, d, slot: int, half: int, pitch: float) -> np.ndarray:
         a, b = sorted([d["r_gap"], d["r_winding"]])
         t = middle + np.linspace(-0.47, 0.47, 16) * pitch
     else:
-        opened = motor.stator.slot_opening > 0
-        top = d["r_gap"] + d["sign"] * (motor.stator.tip_height + (motor.stator.tip_taper if opened else 0))
+        top = d["r_top"]
         a, b = sorted([top + 0.02 * (d["r_bottom"] - top), d["r_bottom"] - 0.03 * (d["r_bottom"] - top)])
         return _between_teeth(motor, d, middle, half, a, b)
     return np.concatenate(
@@ -146,10 +152,7 @@ def _coil_polygon(motor, d, slot: int, half: int, pitch: float) -> np.ndarray:
 
 def _between_teeth(motor, d, middle: float, half: int, a: float, b: float) -> np.ndarray:
     r = np.linspace(a, b, 8)
-    if motor.stator.slot_shape == "radial_slot":
-        tooth = np.full_like(r, motor.stator.tooth_width / 2 / motor.stator.gap_radius)
-    else:
-        tooth = np.arcsin(motor.stator.tooth_width / 2 / r)
+    tooth = tooth_half_angle(motor, r)
     side = d["half_pitch"] - tooth - 0.0003 * d["r_gap"] / r / 0.02  # a slot liner's worth of clearance
     low = middle - side if half <= 0 else np.full_like(r, middle) + 0.06 * side
     high = middle + side if half >= 0 else np.full_like(r, middle) - 0.06 * side

@@ -76,7 +76,7 @@ static pp_status slotless_dims(const pp_params *p, pp_dims *d)
         return PP_SLOTLESS;
     double a = d->r_gap, b = d->r_winding;
     d->half_pitch = PP_PI / (6 * p->rotor.pole_pairs);
-    d->r_bottom = d->r_gap;
+    d->r_bottom = d->r_top = d->r_gap;
     d->opening_angle = d->half_pitch;
     d->opening = 2 * d->r_gap * d->half_pitch;
     d->slot_area = d->half_pitch * pp_magnitude(a * a - b * b);
@@ -104,6 +104,7 @@ static pp_status slot_dims(const pp_params *p, pp_dims *d)
     if (p->stator.slot_opening > 0 && d->opening > width)
         return PP_SLOT_OPENING;
     d->opening_angle = pp_asin(d->opening / (2 * d->r_gap));
+    d->r_top = top;
     d->slot_area = copper_area(p, d);
     double height = pp_magnitude(d->r_bottom - top);
     d->slot_width = d->slot_area / height;
@@ -158,6 +159,7 @@ pp_status pp_dims_from(const pp_params *p, pp_dims *dims)
     d.sign = outer_rotor(p) ? -1 : 1;
     d.r_gap = p->stator.gap_radius;
     d.r_yoke = p->stator.yoke_radius;
+    d.overhang = 0.5 * p->winding.end_length + 0.001;
     if (d.sign * (d.r_yoke - d.r_gap) <= 0)
         return PP_YOKE_SIDE;
     pp_status status = rotor_dims(p, &d);

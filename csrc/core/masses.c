@@ -2,9 +2,6 @@
 #include "polepair/math.h"
 #include "polepair/geometry.h"
 
-/* Axial room that the end windings take beyond the stack, also used by the CAD model. */
-static double overhang(const pp_params *p) { return 0.5 * p->winding.end_length + 0.001; }
-
 /* A prism with at least threefold symmetry: section area and polar moment, extruded over `length` about height z. */
 static pp_body prism(double area, double polar, double length, double z, double density)
 {
@@ -75,7 +72,7 @@ static pp_section core_section(const pp_params *p, const pp_dims *d)
 /* Core ring and web: the bell of an outer rotor reaches over the end winding to its web. */
 static void core_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
 {
-    double L = p->stator.length, e = d->sign < 0 ? overhang(p) : 0, t = p->rotor.web_thickness;
+    double L = p->stator.length, e = d->sign < 0 ? d->overhang : 0, t = p->rotor.web_thickness;
     double density = p->material.density_rotor;
     pp_section s = core_section(p, d);
     m->rotor_core = prism(s.area, s.polar, L, 0, density);
@@ -89,7 +86,7 @@ static void core_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
 
 static void fixed_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
 {
-    double L = p->stator.length, e = overhang(p), h = p->material.housing_thickness, b = p->rotor.bearing_width;
+    double L = p->stator.length, e = d->overhang, h = p->material.housing_thickness, b = p->rotor.bearing_width;
     double rb = p->rotor.bearing_radius, z = d->sign > 0 ? 0.5 * L + e + 0.5 * b : pp_larger(0.5 * (L - b), 0);
     double steel = p->material.density_rotor, shell = p->material.density_housing;
     bool bearings = b > 0 && d->r_shaft > 0;

@@ -48,11 +48,12 @@ PyObject *params_dims(PyObject *self, PyObject *unused)
     pp_dims d;
     if (dims_of(self, &d) < 0)
         return NULL;
-    return Py_BuildValue("{sdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsd}", "sign", d.sign, "r_gap", d.r_gap, "r_bottom",
+    return Py_BuildValue("{sdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsdsd}", "sign", d.sign, "r_gap", d.r_gap, "r_bottom",
                          d.r_bottom, "r_yoke", d.r_yoke, "r_winding", d.r_winding, "r_magnet", d.r_magnet, "r_base",
                          d.r_base, "r_corner", d.r_corner, "r_core", d.r_core, "r_shaft", d.r_shaft, "r_housing",
                          d.r_housing, "half_pitch", d.half_pitch, "opening", d.opening, "slot_area", d.slot_area,
-                         "slot_width", d.slot_width, "arc", d.arc, "magnet_length", d.magnet_length);
+                         "slot_width", d.slot_width, "arc", d.arc, "magnet_length", d.magnet_length, "r_top", d.r_top,
+                         "overhang", d.overhang);
 }
 
 static int put_body(PyObject *dict, const char *name, const pp_body *b)

@@ -16,6 +16,8 @@ typedef struct pp_dims {
     double slot_permeance; /* specific slot permeance lambda = h/(3b) + tips */
     double arc;            /* magnet arc over pole pitch at the mean magnet radius */
     double magnet_length;
+    double r_top;    /* where the copper of a slot begins, behind the tooth tip */
+    double overhang; /* axial room of the end winding beyond the stack */
 } pp_dims;
 
 /* Checks the geometry and fills *dims; refuses with a geometry status. */
