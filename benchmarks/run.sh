@@ -6,14 +6,24 @@ root=$PWD
 py=$root/.venv/bin/python
 for case in foc bldc sweep; do "$py" benchmarks/peer_polepair.py $case; done
 "$py" benchmarks/own.py
+packaging/setup.sh packages packaging/debian-bench.txt
+( cd benchmarks && "$py" instructions.py )
 shared=${POLEPAIR_SHARED:-$PWD/../shared}
 [ -d "$shared/bench/solver_peers" ] || { echo "no harness beside the checkout: peers are left out"; exit 0; }
 work=build/bench/solver_peers
 mkdir -p build/bench && rm -rf "$work" && cp -r "$shared/bench/solver_peers" "$work"
 venv=build/bench/venv
 [ -x $venv/bin/python ] || { /usr/bin/python3 -m venv $venv; $venv/bin/pip install -q numpy scipy numba motulator==0.5.0; }
-peers=$root/$venv/bin/python
+peers=(main="$root/$venv/bin/python")
+gem=build/bench/venv-gem
+[ -x $gem/bin/python ] || { /usr/bin/python3 -m venv $gem; $gem/bin/pip install -q gym-electric-motor || true; }
+$gem/bin/python -c "import gym_electric_motor" 2>/dev/null && peers+=(gem="$root/$gem/bin/python")
+if command -v python3.12 >/dev/null; then # motulator from 0.6 on
+    new=build/bench/venv-motulator
+    [ -x $new/bin/python ] || { python3.12 -m venv $new; $new/bin/pip install -q "motulator>=0.7"; }
+    peers+=(mot7="$root/$new/bin/python")
+fi
 own() { echo "extra=$py $root/benchmarks/peer_polepair.py $1"; }
-( cd "$work" && make -s all && python3 run_all.py "${ROUNDS:-3}" main="$peers" "$(own foc)" "$(own bldc)" "$(own sweep)" )
+( cd "$work" && make -s all && python3 run_all.py "${ROUNDS:-3}" "${peers[@]}" "$(own foc)" "$(own bldc)" "$(own sweep)" )
 mkdir -p benchmarks/results
 "$py" benchmarks/to_csv.py "$work/results.jsonl" "benchmarks/results/$(lscpu | awk -F: '/Model name/{gsub(/[^A-Za-z0-9]+/,"-",$2); print tolower($2); exit}' | sed 's/^-//; s/-$//').csv"

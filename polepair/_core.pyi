@@ -433,6 +433,11 @@ class Drive:
     @substeps.setter
     def substeps(self, value: SupportsFloat) -> None: ...
     @property
+    def rtol(self) -> float:
+        """relative tolerance of adaptive steps (Dormand-Prince); 0 means fixed substeps [0 to 0.01; default 0.0]"""
+    @rtol.setter
+    def rtol(self, value: SupportsFloat) -> None: ...
+    @property
     def i_max(self) -> float:
         """limit of the phase current, peak [0.001 to 100000 A; default 10.0]"""
     @i_max.setter

@@ -9,7 +9,7 @@ static pp_status check_step(const pp_params *p, const pp_machine *m)
     double h = p->drive.period / p->drive.substeps;
     double turn = m->pole_pairs * pp_magnitude(p->control.speed_ref) * p->drive.period;
     bool reference = p->drive.kind < 0.5 || p->control.closed_loop > 0.5;
-    return h * larger_rate(m) > 2 || (reference && turn > 0.5 * PP_PI) ? PP_STEP_LARGE : PP_OK;
+    return (p->drive.rtol == 0 && h * larger_rate(m) > 2) || (reference && turn > 0.5 * PP_PI) ? PP_STEP_LARGE : PP_OK;
 }
 
 static pp_scenario scenario(const pp_params *p)
@@ -24,7 +24,8 @@ static double share(double load, double motor) { return load + motor > 0 ? load 
 
 static pp_pmsm pmsm(const pp_params *p, const pp_machine *m)
 {
-    double s = 0.5 * p->drive.period / p->drive.substeps, J = m->J + p->load.J, pp = m->pole_pairs;
+    double s = p->drive.rtol > 0 ? 1 : 0.5 * p->drive.period / p->drive.substeps, J = m->J + p->load.J,
+           pp = m->pole_pairs;
     double scale = s * s * pp / J, k = 1.5 * pp * scale, friction = m->T_coulomb + p->load.coulomb;
     pp_pmsm q = {0};
     q.s = s, q.s_inv = 1 / s, q.from_w = 1 / (s * pp), q.p_inv = 1 / pp;
@@ -38,6 +39,15 @@ static pp_pmsm pmsm(const pp_params *p, const pp_machine *m)
     q.p_cu = 1.5 * m->Rs, q.J = J;
     q.load_viscous = share(p->load.viscous, m->B), q.load_coulomb = share(p->load.coulomb, m->T_coulomb);
     return q;
+}
+
+/* Sizes that a relative error refers to: magnet flux or current limit, no-load speed, bus voltage. */
+static pp_tolerance tolerance(const pp_params *p, const pp_machine *m)
+{
+    double u = p->drive.u_dc;
+    if (p->drive.kind > 0.5)
+        return (pp_tolerance){p->drive.rtol, p->drive.i_max, u / m->Kt_block, u};
+    return (pp_tolerance){p->drive.rtol, m->psi_pm, u / m->psi_pm, u};
 }
 
 static double torque_limit(const pp_params *p, const pp_machine *m)
@@ -117,15 +127,17 @@ pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const p
     t.with = what_runs(p, m);
     t.six_step = p->drive.kind > 0.5;
     t.mtpa = p->control.strategy > 0.5;
+    t.adaptive = p->drive.rtol > 0;
+    t.open_loop = p->control.closed_loop < 0.5;
     if (!nominal)
         nominal = m;
     if (t.six_step) {
         if (pp_magnitude(m->Ld - m->Lq) > 1e-6 * m->Ld)
             return PP_SIX_STEP_SALIENT;
-        t.model.bldc =
-            (pp_bldc_model){bldc(p, m), duty(p, nominal), scenario(p), t.period / t.substeps, 1 / m->pole_pairs};
+        t.model.bldc = (pp_bldc_model){bldc(p, m),      duty(p, nominal),      scenario(p),
+                                       tolerance(p, m), t.period / t.substeps, 1 / m->pole_pairs};
     } else {
-        t.model.foc = (pp_foc_model){pmsm(p, m), foc(p, nominal), scenario(p), 1 / p->drive.u_dc};
+        t.model.foc = (pp_foc_model){pmsm(p, m), foc(p, nominal), scenario(p), tolerance(p, m), 1 / p->drive.u_dc};
     }
     *twin = t;
     return PP_OK;

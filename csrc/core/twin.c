@@ -18,6 +18,33 @@ pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state)
     return (pp_input){pp_scenario_speed(s, k), pp_scenario_load(s, k)};
 }
 
+/* Out of line, so that the loops of fixed steps stay lean. */
+static __attribute__((noinline)) void foc_adapt(const pp_foc_model *m, pp_foc_run *x, double load)
+{
+    pp_foc_adapt(m, x, load, NULL, NULL);
+}
+
+static __attribute__((noinline)) void bldc_adapt(const pp_bldc_model *m, pp_bldc_run *x, pp_bldc_input in, double span)
+{
+    pp_bldc_adapt(&m->motor, &x->motor, in, span, &m->tolerance, &x->step, &x->energy, NULL, NULL);
+}
+
+PP_INLINE void foc_move(const pp_twin *twin, pp_foc_run *x, double load, int with)
+{
+    if (twin->adaptive)
+        foc_adapt(&twin->model.foc, x, load);
+    else
+        pp_foc_move(&twin->model.foc, x, &load, 1, twin->substeps, with);
+}
+
+PP_INLINE void bldc_move(const pp_twin *twin, pp_bldc_run *x, pp_bldc_input in, long periods, int with)
+{
+    if (twin->adaptive)
+        bldc_adapt(&twin->model.bldc, x, in, (double)periods * twin->period);
+    else
+        pp_bldc_run_period(&twin->model.bldc, x, in, twin->substeps, with);
+}
+
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out)
 {
     double k = (double)state->sample++;
@@ -27,14 +54,14 @@ void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_outpu
         pp_bldc_input in = pp_bldc_sample(m, x, input.speed_ref, input.load_torque);
         for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
             out->channel[c] = pp_bldc_channel(m, x, k, in, c);
-        pp_bldc_run_period(m, x, in, twin->substeps, PP_WITH_EVERYTHING);
+        bldc_move(twin, x, in, 1, PP_WITH_EVERYTHING);
     } else {
         const pp_foc_model *m = &twin->model.foc;
         pp_foc_run *x = &state->run.foc;
         pp_foc_sample(m, x, input.speed_ref, twin->mtpa);
         for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
             out->channel[c] = pp_foc_channel(m, x, k, input.load_torque, c);
-        pp_foc_move(m, x, &input.load_torque, 1, twin->substeps, PP_WITH_EVERYTHING);
+        foc_move(twin, x, input.load_torque, PP_WITH_EVERYTHING);
     }
 }
 
@@ -70,10 +97,20 @@ PP_INLINE void run_foc(const pp_twin *twin, pp_state *state, pp_record r, int wi
                 *r.out++ = pp_foc_channel(m, &x, sample, load, r.channels[c]);
             if (r.stop && row == r.rows - 1)
                 break;
-            pp_foc_move(m, &x, &load, 1, twin->substeps, with);
+            foc_move(twin, &x, load, with);
         }
     state->run.foc = x;
     state->sample = k;
+}
+
+/* Periods from sample k on, at most `most`, over which nothing that drives the machine changes: an adaptive run without
+ * speed control steps over them at once. */
+PP_INLINE long held_periods(const pp_twin *twin, long k, long most)
+{
+    double until = twin->model.bldc.scenario.load_sample - (double)k;
+    if (!twin->adaptive || !twin->open_loop)
+        return 1;
+    return until > 0 && until < (double)most ? (long)until : most;
 }
 
 PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int with)
@@ -82,7 +119,7 @@ PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int w
     pp_bldc_run x = state->run.bldc;
     long k = state->sample;
     for (long row = 0; row < r.rows; row++)
-        for (long i = 0; i < r.every; i++, k++) {
+        for (long i = 0, n; i < r.every; i += n, k += n) {
             double sample = (double)k;
             pp_bldc_input in =
                 pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
@@ -90,7 +127,8 @@ PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int w
                 *r.out++ = pp_bldc_channel(m, &x, sample, in, r.channels[c]);
             if (r.stop && row == r.rows - 1)
                 break;
-            pp_bldc_run_period(m, &x, in, twin->substeps, with);
+            n = held_periods(twin, k, r.every - i);
+            bldc_move(twin, &x, in, n, with);
         }
     state->run.bldc = x;
     state->sample = k;
@@ -108,7 +146,7 @@ pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long ever
                       int count, double *out)
 {
     pp_record r = {rows, every, stop, channels, count, out};
-    int with = pp_twin_needs(twin, channels, count);
+    int with = twin->adaptive ? 0 : pp_twin_needs(twin, channels, count);
     bool full = with & ~PP_WITH_SIMPLE;
     if (twin->six_step)
         full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING) : run_bldc(twin, state, r, PP_WITH_SIMPLE);

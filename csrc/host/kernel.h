@@ -9,7 +9,7 @@ typedef struct pp_case {
     const double *model; /* pp_foc_model or pp_bldc_model of the scalar build */
     long index, samples;
     int substeps, with;
-    bool six_step, mtpa;
+    bool six_step, mtpa, adaptive;
 } pp_case;
 
 enum { PP_LANES_MAX = 32, PP_OUTPUTS_MAX = 32 };

@@ -88,7 +88,7 @@ PP_INLINE bool takes(const pp_block *b, int o, bool last) { return last || b->ou
 
 PP_INLINE bool stopped(const pp_block *b) { return __atomic_load_n(b->stop, __ATOMIC_RELAXED) != 0; }
 
-PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa)
+PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa, bool adaptive)
 {
     pp_foc_model m[GROUPS];
     pp_foc_run x[GROUPS];
@@ -119,7 +119,9 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa)
             for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
                 store(b, g, k, c, pp_foc_channel(&m[g], &x[g], sample, load[g], b->trace.channels[c]));
         }
-        if (k < samples)
+        for (int g = 0; g < GROUPS && adaptive && k < samples; g++)
+            pp_foc_adapt(&m[g], &x[g], load[g], NULL, NULL);
+        if (k < samples && !adaptive)
             pp_foc_move(m, x, load, GROUPS, substeps, with);
     }
     for (int g = 0; g < GROUPS; g++)
@@ -127,7 +129,7 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa)
     return true;
 }
 
-PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
+PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with, bool adaptive)
 {
     pp_bldc_model m[GROUPS];
     pp_bldc_run x[GROUPS];
@@ -155,7 +157,10 @@ PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
             }
             for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
                 store(b, g, k, c, pp_bldc_channel(&m[g], &x[g], sample, in, b->trace.channels[c]));
-            if (k < samples)
+            if (k < samples && adaptive)
+                pp_bldc_adapt(&m[g].motor, &x[g].motor, in, m[g].scenario.period, &m[g].tolerance, &x[g].step,
+                              &x[g].energy, NULL, NULL);
+            else if (k < samples)
                 pp_bldc_run_period(&m[g], &x[g], in, substeps, with);
         }
     }
@@ -165,14 +170,16 @@ PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
 }
 
 /* One compiled loop for each set of features that a run can need, so that the plain ones stay lean. */
-static bool foc_plain(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, false); }
-static bool foc_angle(const pp_block *b, reductions sum) { return run_foc(b, sum, PP_WITH_SIMPLE, false); }
+static bool foc_plain(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, false, false); }
+static bool foc_angle(const pp_block *b, reductions sum) { return run_foc(b, sum, PP_WITH_SIMPLE, false, false); }
 static bool foc_full(const pp_block *b, reductions sum)
 {
-    return run_foc(b, sum, PP_WITH_EVERYTHING, b->cases[0]->mtpa);
+    return run_foc(b, sum, PP_WITH_EVERYTHING, b->cases[0]->mtpa, false);
 }
-static bool bldc_plain(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_SIMPLE); }
-static bool bldc_full(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING); }
+static bool foc_adaptive(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, b->cases[0]->mtpa, true); }
+static bool bldc_plain(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_SIMPLE, false); }
+static bool bldc_full(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING, false); }
+static bool bldc_adaptive(const pp_block *b, reductions sum) { return run_bldc(b, sum, 0, true); }
 
 bool PP_KERNEL(const pp_block *b)
 {
@@ -183,7 +190,9 @@ bool PP_KERNEL(const pp_block *b)
     const pp_case *first = b->cases[0];
     bool full = first->mtpa || (first->with & ~PP_WITH_SIMPLE);
     bool ended;
-    if (first->six_step)
+    if (first->adaptive)
+        ended = first->six_step ? bldc_adaptive(b, sum) : foc_adaptive(b, sum);
+    else if (first->six_step)
         ended = full ? bldc_full(b, sum) : bldc_plain(b, sum);
     else
         ended = full ? foc_full(b, sum) : first->with ? foc_angle(b, sum) : foc_plain(b, sum);

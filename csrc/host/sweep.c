@@ -143,14 +143,15 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
                    twin->substeps,
                    pp_twin_needs(twin, job->channels, s->output_count + s->trace.count),
                    twin->six_step,
-                   twin->mtpa};
+                   twin->mtpa,
+                   twin->adaptive};
     batch->taken[batch->count++] = false;
 }
 
 static bool alike(const pp_case *a, const pp_case *b)
 {
     return a->samples == b->samples && a->substeps == b->substeps && a->with == b->with && a->six_step == b->six_step &&
-           a->mtpa == b->mtpa;
+           a->mtpa == b->mtpa && a->adaptive == b->adaptive;
 }
 
 /* The next cases of the chunk that can run side by side. */

@@ -78,11 +78,14 @@ static PyObject *finish_run(pp_status status, PyArrayObject *out)
     return PyErr_Format(PyExc_ArithmeticError, "%s: %s", pp_status_where(status), pp_status_text(status));
 }
 
-static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
+/* pp_twin_run or pp_twin_run_fine. */
+typedef pp_status recorder(const pp_twin *, pp_state *, long, long, bool, const int *, int, double *);
+
+static PyObject *record(PyObject *object, PyObject *const *args, Py_ssize_t count, recorder *run)
 {
     twin_object *self = (twin_object *)object;
     if (count != 4 && count != 5) {
-        PyErr_SetString(PyExc_TypeError, "run() takes rows, every, stop, channels and out");
+        PyErr_SetString(PyExc_TypeError, "expected rows, every, stop, channels and out; or periods, fine and the rest");
         return NULL;
     }
     long rows = PyLong_AsLong(args[0]), every = PyErr_Occurred() ? 0 : PyLong_AsLong(args[1]);
@@ -90,13 +93,14 @@ static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t co
     if (PyErr_Occurred())
         return NULL;
     if (rows < 1 || every < 1) {
-        PyErr_SetString(PyExc_ValueError, "rows, every: expected at least 1");
+        PyErr_SetString(PyExc_ValueError, "rows, every, fine: expected at least 1");
         return NULL;
     }
     PyArrayObject *channels = channel_array(args[3]);
     if (!channels)
         return NULL;
-    PyArrayObject *out = output_array(count == 5 ? args[4] : NULL, rows, PyArray_SIZE(channels));
+    long length = run == pp_twin_run ? rows : rows * every + (stop != 0);
+    PyArrayObject *out = output_array(count == 5 ? args[4] : NULL, length, PyArray_SIZE(channels));
     if (!out || !claim(self)) {
         Py_DECREF(channels);
         Py_XDECREF((PyObject *)out);
@@ -108,11 +112,24 @@ static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t co
     pp_status status;
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS
-    status = pp_twin_run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
+    status = run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
     Py_END_ALLOW_THREADS
     self->busy = false;
     Py_DECREF(channels);
     return finish_run(status, out);
+}
+
+static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    return record(object, args, count, pp_twin_run);
+}
+
+static PyObject *twin_run_fine(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    if (((twin_object *)object)->twin.adaptive)
+        return record(object, args, count, pp_twin_run_fine);
+    PyErr_SetString(PyExc_ValueError, "fine: rows within a period need adaptive steps, expected drive.rtol > 0");
+    return NULL;
 }
 
 static PyObject *twin_step(PyObject *object, PyObject *const *args, Py_ssize_t count)
@@ -172,6 +189,10 @@ static PyMethodDef twin_methods[] = {
      "`every` periods; "
      "`stop` keeps the machine at the last row. Returns float64 (rows, channels). ArithmeticError when the run "
      "diverges."},
+    {"run_fine", (PyCFunction)(void (*)(void))twin_run_fine, METH_FASTCALL,
+     "run_fine($self, periods, fine, stop, channels, out=None, /)\n--\n\n`fine` rows in each period of an adaptive "
+     "twin; "
+     "`stop` adds the row at the end. Returns float64 (periods fine (+ 1), channels)."},
     {"step", (PyCFunction)(void (*)(void))twin_step, METH_FASTCALL,
      "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at its start, "
      "float64."},

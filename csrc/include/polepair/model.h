@@ -3,6 +3,7 @@
 #ifndef POLEPAIR_MODEL_H
 #define POLEPAIR_MODEL_H
 
+#include "polepair/adaptive.h"
 #include "polepair/channels.h"
 #include "polepair/control.h"
 #include "polepair/math.h"
@@ -19,6 +20,7 @@ typedef struct pp_foc_model {
     pp_pmsm motor;
     pp_foc control;
     pp_scenario scenario;
+    pp_tolerance tolerance;
     pp_real u_dc_inv;
 } pp_foc_model;
 
@@ -26,6 +28,7 @@ typedef struct pp_bldc_model {
     pp_bldc motor;
     pp_duty_control control;
     pp_scenario scenario;
+    pp_tolerance tolerance;
     pp_real step, p_inv; /* RK4 step [s], 1/pole pairs */
 } pp_bldc_model;
 
@@ -33,12 +36,14 @@ typedef struct pp_foc_run {
     pp_pmsm_state motor;
     pp_foc_state control;
     pp_energy energy;
+    pp_real step; /* of the adaptive integration, 0 at the start */
 } pp_foc_run;
 
 typedef struct pp_bldc_run {
     pp_bldc_state motor;
     pp_real integrator;
     pp_energy energy;
+    pp_real step;
 } pp_bldc_run;
 
 PP_INLINE pp_real pp_scenario_speed(const pp_scenario *s, pp_real sample)
@@ -79,18 +84,25 @@ PP_INLINE void pp_foc_move(const pp_foc_model *m, pp_foc_run *x, const pp_real *
         x[g].motor = state[g], x[g].energy = energy[g];
 }
 
+/* One machine moves over one control period in steps of its own. */
+PP_INLINE void pp_foc_adapt(const pp_foc_model *m, pp_foc_run *x, pp_real load, pp_rk_watch *watch, void *who)
+{
+    pp_pmsm_adapt(&m->motor, &x->motor, load * m->motor.torque_scale, m->scenario.period, &m->tolerance, &x->step,
+                  &x->energy, watch, who);
+}
+
 /* Start of a six-step run: at rest, rotor in the middle of sector 0 (60 electrical degrees). */
 PP_INLINE pp_bldc_run pp_bldc_start(void)
 {
     pp_real zero = pp_set(0);
     pp_bldc_state motor = {zero, zero, zero, pp_set(PP_R(PP_PI / 6)), zero, pp_set(1), zero};
-    return (pp_bldc_run){motor, zero, {zero, zero, zero, zero}};
+    return (pp_bldc_run){motor, zero, {zero, zero, zero, zero}, zero};
 }
 
 PP_INLINE pp_foc_run pp_foc_start(void)
 {
     pp_real zero = pp_set(0);
-    return (pp_foc_run){{zero, zero, zero, zero, zero, zero}, {zero, zero, zero}, {zero, zero, zero, zero}};
+    return (pp_foc_run){{zero, zero, zero, zero, zero, zero}, {zero, zero, zero}, {zero, zero, zero, zero}, zero};
 }
 
 /* The six-step controller sets the duty; returns what is held over the coming period. */

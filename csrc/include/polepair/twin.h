@@ -18,7 +18,7 @@ typedef struct pp_twin {
     } model;
     double period; /* control period [s] */
     int substeps, with;
-    bool six_step, mtpa;
+    bool six_step, mtpa, adaptive, open_loop;
 } pp_twin;
 
 typedef struct pp_state {
@@ -59,5 +59,9 @@ int pp_twin_needs(const pp_twin *twin, const int *channels, int count);
  * PP_DIVERGED if a value is not finite at the end. */
 pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop, const int *channels,
                       int count, double *out);
+/* Same for `periods` periods of an adaptive twin with `fine` rows in each, the ones between the samples from the
+ * continuous extension of the steps; where `stop` is set, one more row at the end. out: periods x fine (+ 1) x count. */
+pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, long periods, long fine, bool stop,
+                           const int *channels, int count, double *out);
 
 #endif
