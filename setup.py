@@ -52,5 +52,30 @@ CORE = Extension(
     depends=sorted(HEADERS),
     py_limited_api=not FULL_API,
 )
+
+
+def mqtt():
+    """polepair._mqtt on paho.mqtt.c, linked statically so that its socket calls can be led through a read buffer; on the
+    build of `make paho` where there is one, else on Debian's. None where neither is there: everything else works."""
+    fast = "build/paho/libpaho.a"
+    library = fast if os.path.exists(fast) else next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
+    if library is None:
+        return []
+    wrapped = [f"-Wl,--wrap={name}" for name in ("recv", "writev", "poll", "connect")]
+    return [
+        Extension(
+            "polepair._mqtt",
+            [*sorted(glob("csrc/mqtt/*.c")), "csrc/host/clock.c"],
+            include_dirs=["csrc/include", "csrc/host", "csrc/python"] + (["build/paho/include"] if library == fast else []),
+            define_macros=MACROS,
+            extra_compile_args=FLAGS + os.environ.get("POLEPAIR_CFLAGS", "").split(),
+            extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped]
+            + os.environ.get("POLEPAIR_CFLAGS", "").split(),
+            depends=sorted(HEADERS) + [library],
+            py_limited_api=not FULL_API,
+        )
+    ]
+
+
 OPTIONS = {} if FULL_API else {"bdist_wheel": {"py_limited_api": "cp311"}}
-setup(ext_modules=[CORE], cmdclass={"build_ext": Build}, options=OPTIONS)
+setup(ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)

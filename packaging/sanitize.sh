@@ -20,6 +20,6 @@ for kernel in csrc/host/kernel_*.c; do
     case $kernel in *avx2.c) extra="-mavx2 -mfma" ;; *avx512.c) extra=-mavx512f ;; *) extra= ;; esac
     gcc $flags $extra -c "$kernel" -o "$out/$(basename "$kernel" .c).o"
 done
-gcc $flags tests/c/threads.c csrc/core/*.c csrc/host/sweep.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
+gcc $flags tests/c/threads.c csrc/core/*.c csrc/host/sweep.c csrc/host/clock.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
 setarch -R "$out/threads"
 echo "sanitizers: address, undefined behaviour and threads are clean"

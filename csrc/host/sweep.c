@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "kernel.h"
 
 enum { CHUNK = 64, THREADS_MAX = 256 };
@@ -269,11 +270,7 @@ pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
 
 bool pp_sweep_wait(pp_sweep_job *job, double seconds)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    long ns = until.tv_nsec + (long)(seconds * 1e9);
-    until.tv_sec += ns / 1000000000L;
-    until.tv_nsec = ns % 1000000000L;
+    struct timespec until = pp_deadline(seconds);
     pthread_mutex_lock(&job->lock);
     while (job->running > 0 && pthread_cond_timedwait(&job->ended, &job->lock, &until) != ETIMEDOUT)
         ;

@@ -24,7 +24,7 @@ typedef struct derived_object {
 enum { GROUPS_MAX = 32 };
 
 typedef struct module_state {
-    PyTypeObject *params, *derived, *twin, *group[GROUPS_MAX];
+    PyTypeObject *params, *derived, *twin, *stream, *journal, *group[GROUPS_MAX];
 } module_state;
 
 typedef struct params_object {
@@ -50,6 +50,12 @@ void plain_dealloc(PyObject *self);
 int add_params_types(PyObject *module, module_state *state);
 int add_derived_type(PyObject *module, module_state *state);
 int add_twin_type(PyObject *module, module_state *state);
+int add_stream_types(PyObject *module, module_state *state);
+/* Binary batches and COBS; arguments in module.c's docstrings. */
+PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *call_frame_header(PyObject *module, PyObject *bytes);
+PyObject *call_cobs_encode(PyObject *module, PyObject *bytes);
+PyObject *call_cobs_decode(PyObject *module, PyObject *bytes);
 /* sweep(...) and sweep_derive(...); arguments in module.c's docstrings. */
 PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *call_sweep_derive(PyObject *module, PyObject *args);

@@ -137,6 +137,17 @@ static PyMethodDef functions[] = {
     {"sweep_derive", call_sweep_derive, METH_VARARGS,
      "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values (cases, fields), "
      "status, bad row."},
+    {"frame", (PyCFunction)(void (*)(void))call_frame, METH_VARARGS | METH_KEYWORDS,
+     "frame($module, values, time, step, seq, boot=0, encoding=0, scales=None, dropped=0, flags=0)\n--\n\n"
+     "A binary batch (docs/wire.md) of values (samples, channels); time and step in ns; encoding 0 float32, 1 int16, 2 "
+     "delta, "
+     "3 float64. ValueError when a value does not fit."},
+    {"frame_header", call_frame_header, METH_O,
+     "frame_header($module, frame, /)\n--\n\nHeader of a binary batch, a dict."},
+    {"cobs_encode", call_cobs_encode, METH_O,
+     "cobs_encode($module, packet, /)\n--\n\nBytes without a 0 (no delimiter added)."},
+    {"cobs_decode", call_cobs_decode, METH_O,
+     "cobs_decode($module, line, /)\n--\n\nThe packet; ValueError when not whole."},
     {NULL, NULL, 0, NULL}};
 
 static int module_exec(PyObject *module)
@@ -144,7 +155,8 @@ static int module_exec(PyObject *module)
     if (PyArray_ImportNumPyAPI() < 0)
         return -1;
     module_state *state = PyModule_GetState(module);
-    if (add_params_types(module, state) < 0 || add_derived_type(module, state) < 0 || add_twin_type(module, state) < 0)
+    if (add_params_types(module, state) < 0 || add_derived_type(module, state) < 0 ||
+        add_twin_type(module, state) < 0 || add_stream_types(module, state) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "version", PP_VERSION);
 }
@@ -155,6 +167,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT((PyObject *)state->params);
     Py_VISIT((PyObject *)state->derived);
     Py_VISIT((PyObject *)state->twin);
+    Py_VISIT((PyObject *)state->stream);
+    Py_VISIT((PyObject *)state->journal);
     for (int i = 0; i < GROUPS_MAX; i++)
         Py_VISIT((PyObject *)state->group[i]);
     return 0;
@@ -166,6 +180,8 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->params);
     Py_CLEAR(state->derived);
     Py_CLEAR(state->twin);
+    Py_CLEAR(state->stream);
+    Py_CLEAR(state->journal);
     for (int i = 0; i < GROUPS_MAX; i++)
         Py_CLEAR(state->group[i]);
     return 0;

@@ -1,0 +1,324 @@
+/* A JSON object of one sample, or of a batch with its rows under one key (RFC 8259; the message is bounded by the size
+ * limit, its nesting by DEPTH). */
+#define _GNU_SOURCE
+#include <locale.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "number.h"
+#include "polepair/stream.h"
+
+enum { DEPTH = 16, NUMBER_MAX = 400 };
+
+static locale_t c_locale;
+static void make_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
+
+static bool number_part(uint8_t c) { return (unsigned)(c - '0') < 10 || strchr("+-.eE", c); }
+
+const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, make_locale);
+    char text[NUMBER_MAX + 1], *stop;
+    size_t n = 0;
+    while (p + n < end && n < NUMBER_MAX && p[n] && number_part(p[n]))
+        text[n] = (char)p[n], n++;
+    text[n] = 0;
+    *out = strtod_l(text, &stop, c_locale);
+    return n < NUMBER_MAX && stop == text + n && *out - *out == 0 ? p + n : NULL;
+}
+
+typedef struct reader {
+    const uint8_t *p, *end;
+    const pp_stream_config *config;
+    pp_json_memory *memory;
+    pp_rows *rows;
+    int place;                /* of the key within the message */
+    uint64_t seen;            /* columns given so far */
+    bool has[6];              /* special targets given so far, by -target */
+    double time, step, whole; /* time where it is no whole number; step in its units */
+    int64_t time_whole;
+    bool time_is_whole;
+    pp_refusal why;
+} reader;
+
+static bool fail(reader *r, pp_refusal why)
+{
+    r->why = why;
+    return false;
+}
+
+static inline void space(reader *r)
+{
+    while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
+        r->p++;
+}
+
+static inline bool take(reader *r, uint8_t c)
+{
+    space(r);
+    if (r->p >= r->end || *r->p != c)
+        return fail(r, PP_REFUSED_SYNTAX);
+    r->p++;
+    return true;
+}
+
+static inline bool peek(reader *r, uint8_t c)
+{
+    space(r);
+    return r->p < r->end && *r->p == c;
+}
+
+/* A string; its raw inside in *text and *length. */
+static inline bool string(reader *r, const uint8_t **text, int *length)
+{
+    if (!take(r, '"'))
+        return false;
+    const uint8_t *p = r->p, *end = r->end;
+    while (p < end && *p != '"') {
+        if (*p < 0x20)
+            return fail(r, PP_REFUSED_SYNTAX);
+        p += *p == '\\' ? 2 : 1;
+    }
+    if (p >= end)
+        return fail(r, PP_REFUSED_SYNTAX);
+    *text = r->p;
+    *length = (int)(p - r->p);
+    r->p = p + 1;
+    return true;
+}
+
+static bool word(reader *r, const char *text)
+{
+    size_t n = strlen(text);
+    if ((size_t)(r->end - r->p) < n || memcmp(r->p, text, n) != 0)
+        return false;
+    r->p += n;
+    return true;
+}
+
+/* A number, null (missing: NaN), true or false. */
+static inline bool scalar(reader *r, double *out)
+{
+    space(r);
+    const uint8_t *p = pp_number(r->p, r->end, out);
+    if (p) {
+        r->p = p;
+        return true;
+    }
+    if (word(r, "null")) {
+        *out = __builtin_nan("");
+        return true;
+    }
+    *out = r->p < r->end && *r->p == 't';
+    return word(r, "true") || word(r, "false") ||
+           fail(r, r->p < r->end && number_part(*r->p) ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX);
+}
+
+/* Passes over a scalar or a string. */
+static bool skip_plain(reader *r)
+{
+    const uint8_t *text;
+    int length;
+    double x;
+    return peek(r, '"') ? string(r, &text, &length) : scalar(r, &x);
+}
+
+/* Passes over any value, nested up to DEPTH. */
+static bool skip(reader *r)
+{
+    uint8_t close[DEPTH];
+    int depth = 0;
+    do {
+        bool opened = peek(r, '[') || peek(r, '{');
+        if (opened) {
+            if (depth == DEPTH)
+                return fail(r, PP_REFUSED_SYNTAX);
+            close[depth++] = *r->p++ == '[' ? ']' : '}';
+        } else if (!skip_plain(r)) {
+            return false;
+        }
+        while (depth > 0 && peek(r, close[depth - 1])) { /* an empty one, or the end of one */
+            r->p++;
+            depth--;
+            opened = false;
+        }
+        if (depth > 0 && !opened && !take(r, ','))
+            return false;
+        if (depth > 0 && close[depth - 1] == '}') {
+            const uint8_t *text;
+            int length;
+            if (!string(r, &text, &length) || !take(r, ':'))
+                return false;
+        }
+    } while (depth > 0);
+    return true;
+}
+
+/* Target of a key: the one that came at this place last time, if it is the same, else looked for. */
+static inline int target_of(reader *r, const uint8_t *text, int length)
+{
+    int place = r->place++, count = r->config->key_count;
+    const pp_key *keys = r->config->keys;
+    int guess = place < PP_STREAM_CHANNELS_MAX ? r->memory->key_at[place] : 0;
+    if (guess < count && keys[guess].length == length && memcmp(keys[guess].name, text, (size_t)length) == 0)
+        return keys[guess].target;
+    for (int k = 0; k < count; k++)
+        if (keys[k].length == length && memcmp(keys[k].name, text, (size_t)length) == 0) {
+            if (place < PP_STREAM_CHANNELS_MAX)
+                r->memory->key_at[place] = (int16_t)k;
+            return keys[k].target;
+        }
+    return PP_TO_NOWHERE;
+}
+
+/* Rows of as many numbers as there are channels. */
+static bool batch(reader *r)
+{
+    int channels = r->config->channels;
+    if (!take(r, '['))
+        return false;
+    for (;;) {
+        if (!take(r, '['))
+            return false;
+        if (r->rows->count == r->rows->room)
+            return fail(r, PP_REFUSED_COUNT);
+        for (int c = 0; c < channels; c++) {
+            if (!scalar(r, &r->rows->column[c][r->rows->count]))
+                return false;
+            if (c < channels - 1 && !take(r, ','))
+                return fail(r, PP_REFUSED_COUNT);
+        }
+        if (!take(r, ']'))
+            return fail(r, PP_REFUSED_COUNT);
+        r->rows->count++;
+        if (!peek(r, ','))
+            return take(r, ']');
+        r->p++;
+    }
+}
+
+/* Time: a whole number stays exact, else a double. */
+static bool time_value(reader *r)
+{
+    space(r);
+    const uint8_t *p = pp_whole(r->p, r->end, &r->time_whole);
+    r->time_is_whole = p != NULL;
+    if (!p)
+        return scalar(r, &r->time);
+    r->p = p;
+    return true;
+}
+
+static bool whole(reader *r, int64_t *out)
+{
+    space(r);
+    const uint8_t *p = pp_whole(r->p, r->end, out);
+    if (!p || *out < 0)
+        return fail(r, PP_REFUSED_NUMBER);
+    r->p = p;
+    return true;
+}
+
+static bool special(reader *r, int target)
+{
+    if (r->has[-target])
+        return fail(r, PP_REFUSED_KEYS);
+    r->has[-target] = true;
+    switch (target) {
+    case PP_TO_TIME: return time_value(r);
+    case PP_TO_SEQ: return whole(r, &r->rows->seq);
+    case PP_TO_BOOT: return whole(r, &r->rows->boot);
+    case PP_TO_STEP: return scalar(r, &r->step);
+    default: return batch(r);
+    }
+}
+
+/* One key and its value. */
+static inline bool member(reader *r, double *values)
+{
+    const uint8_t *text;
+    int length;
+    if (!string(r, &text, &length) || !take(r, ':'))
+        return false;
+    int target = target_of(r, text, length);
+    if (target >= 0) {
+        uint64_t bit = (uint64_t)1 << target;
+        if (r->seen & bit)
+            return fail(r, PP_REFUSED_KEYS);
+        r->seen |= bit;
+        return scalar(r, &values[target]);
+    }
+    return target == PP_TO_NOWHERE ? skip(r) : special(r, target);
+}
+
+static bool members(reader *r, double *values)
+{
+    if (!take(r, '{'))
+        return false;
+    do {
+        if (!member(r, values))
+            return false;
+        if (!peek(r, ','))
+            return take(r, '}');
+        r->p++;
+    } while (true);
+}
+
+/* Nanoseconds; false where they do not fit. */
+static bool to_ns(double value, double unit, int64_t *out)
+{
+    double ns = value * unit;
+    bool fits = ns > -9e18 && ns < 9e18;
+    *out = fits ? (int64_t)ns : 0;
+    return fits;
+}
+
+static bool times(reader *r)
+{
+    double unit = r->config->time_unit;
+    int64_t first = 0, step = 0;
+    if (r->has[-PP_TO_STEP] && (!to_ns(r->step, unit, &step) || step < 0))
+        return fail(r, PP_REFUSED_NUMBER);
+    if (r->has[-PP_TO_TIME]) {
+        int64_t scale = (int64_t)unit;
+        bool fits =
+            r->time_is_whole ? !__builtin_mul_overflow(r->time_whole, scale, &first) : to_ns(r->time, unit, &first);
+        if (!fits || first > INT64_MAX / 2 || first < INT64_MIN / 2 || step > INT64_MAX / 4 / (r->rows->count + 1))
+            return fail(r, PP_REFUSED_NUMBER);
+    }
+    for (int i = 0; i < r->rows->count; i++)
+        r->rows->time[i] = first + i * step;
+    return true;
+}
+
+/* One sample from an object without rows; channels that it lacks are missing. */
+static bool single(reader *r, const double *values)
+{
+    if (!r->seen || r->rows->room < 1)
+        return fail(r, PP_REFUSED_KEYS);
+    for (int c = 0; c < r->config->channels; c++)
+        r->rows->column[c][0] = (r->seen >> c) & 1 ? values[c] : __builtin_nan("");
+    r->rows->count = 1;
+    return true;
+}
+
+pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory, const uint8_t *bytes, size_t length,
+                          pp_rows *rows)
+{
+    double values[PP_STREAM_CHANNELS_MAX];
+    reader r;
+    r.p = bytes, r.end = bytes + length, r.config = config, r.memory = memory, r.rows = rows;
+    r.place = 0, r.seen = 0, r.why = PP_REFUSED_SYNTAX;
+    memset(r.has, 0, sizeof r.has);
+    bool good = members(&r, values);
+    if (good) {
+        space(&r);
+        good = r.p == r.end || fail(&r, PP_REFUSED_SYNTAX);
+    }
+    if (good && r.seen && r.has[-PP_TO_ROWS])
+        good = fail(&r, PP_REFUSED_KEYS);
+    good = good && (r.has[-PP_TO_ROWS] || single(&r, values)) && times(&r);
+    return good ? PP_REFUSED_NOT : r.why;
+}

@@ -1,0 +1,91 @@
+/* Binary batches, COBS and CRC-32 for Python: what a device would send. */
+#include "core.h"
+
+#include "polepair/frame.h"
+
+PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"values", "time", "step", "seq", "boot", "encoding", "scales", "dropped", "flags", NULL};
+    (void)module;
+    PyObject *values, *scales = Py_None;
+    long long time, step;
+    unsigned seq, dropped = 0;
+    int boot = 0, encoding = PP_FLOAT32, flags = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OLLI|iiOIi:frame", names, &values, &time, &step, &seq, &boot,
+                                     &encoding, &scales, &dropped, &flags))
+        return NULL;
+    PyArrayObject *v = (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
+    PyArrayObject *k =
+        v && scales != Py_None ? (PyArrayObject *)PyArray_FROM_OTF(scales, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY) : NULL;
+    PyObject *out = NULL;
+    bool shaped = v && PyArray_NDIM(v) == 2 && PyArray_DIM(v, 0) < 65536 &&
+                  PyArray_DIM(v, 1) <= PP_FRAME_CHANNELS_MAX && (!k || PyArray_SIZE(k) == PyArray_DIM(v, 1)) &&
+                  encoding >= 0 && encoding < PP_ENCODING_COUNT;
+    if (shaped && !PyErr_Occurred()) {
+        pp_frame f = {(pp_encoding)encoding,
+                      (int)PyArray_DIM(v, 1),
+                      (int)PyArray_DIM(v, 0),
+                      (uint16_t)boot,
+                      (uint16_t)flags,
+                      seq,
+                      dropped,
+                      (uint32_t)step,
+                      time};
+        size_t room = PP_FRAME_HEADER + 8 * (size_t)PyArray_SIZE(v) + 8;
+        uint8_t *bytes = PyMem_Malloc(room);
+        size_t n = bytes ? pp_frame_write(&f, PyArray_DATA(v), k ? PyArray_DATA(k) : NULL, bytes, room) : 0;
+        if (n)
+            out = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)n);
+        PyMem_Free(bytes);
+    }
+    if (!out && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, "frame: expected samples x channels of values that fit the encoding");
+    Py_XDECREF((PyObject *)v);
+    Py_XDECREF((PyObject *)k);
+    return out;
+}
+
+PyObject *call_frame_header(PyObject *module, PyObject *bytes)
+{
+    (void)module;
+    Py_buffer view;
+    pp_frame f;
+    if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    pp_refusal why = pp_frame_read(view.buf, (size_t)view.len, &f);
+    PyBuffer_Release(&view);
+    if (why != PP_REFUSED_NOT)
+        return PyErr_Format(PyExc_ValueError, "frame: %s", pp_refusal_text(why));
+    return Py_BuildValue("{sisisisisisIsIsIsL}", "encoding", (int)f.encoding, "channels", f.channels, "samples",
+                         f.samples, "boot", (int)f.boot, "flags", (int)f.flags, "seq", f.seq, "dropped", f.dropped,
+                         "step", f.dt_ns, "time", (long long)f.time_ns);
+}
+
+typedef size_t recoder(const uint8_t *in, size_t length, uint8_t *out, size_t room);
+
+static PyObject *recode(PyObject *bytes, recoder *run, size_t more, const char *what)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0)
+        return NULL;
+    size_t room = (size_t)view.len + more + (size_t)view.len / 254 + 2;
+    uint8_t *out = PyMem_Malloc(room);
+    size_t n = out ? run(view.buf, (size_t)view.len, out, room) : 0;
+    PyObject *result =
+        n || (out && view.len <= 1 && !more) ? PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)n) : NULL;
+    if (!result && !PyErr_Occurred())
+        PyErr_SetString(PyExc_ValueError, what);
+    PyMem_Free(out);
+    PyBuffer_Release(&view);
+    return result;
+}
+
+PyObject *call_cobs_encode(PyObject *module, PyObject *bytes)
+{
+    return (void)module, recode(bytes, pp_cobs_encode, 1, "cobs: out of memory");
+}
+
+PyObject *call_cobs_decode(PyObject *module, PyObject *bytes)
+{
+    return (void)module, recode(bytes, pp_cobs_decode, 0, "cobs: not a whole packet");
+}
