@@ -24,7 +24,7 @@ typedef struct derived_object {
 enum { GROUPS_MAX = 32 };
 
 typedef struct module_state {
-    PyTypeObject *params, *derived, *twin, *stream, *journal, *group[GROUPS_MAX];
+    PyTypeObject *params, *derived, *twin, *stream, *journal, *observer, *group[GROUPS_MAX];
 } module_state;
 
 typedef struct params_object {
@@ -51,6 +51,7 @@ int add_params_types(PyObject *module, module_state *state);
 int add_derived_type(PyObject *module, module_state *state);
 int add_twin_type(PyObject *module, module_state *state);
 int add_stream_types(PyObject *module, module_state *state);
+int add_observer_type(PyObject *module, module_state *state);
 /* Binary batches and COBS; arguments in module.c's docstrings. */
 PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *call_frame_header(PyObject *module, PyObject *bytes);

@@ -3,6 +3,7 @@
 #include "core.h"
 
 #include "polepair/magnetics.h"
+#include "polepair/observe.h"
 
 module_state *state_of(PyTypeObject *type)
 {
@@ -81,6 +82,17 @@ static PyObject *channel_rows(PyObject *m, PyObject *u)
     return (void)m, (void)u, table(PP_CHANNEL_COUNT, channel_row);
 }
 
+static PyObject *estimate_row(int i)
+{
+    const pp_estimate_info *e = pp_estimate_at(i);
+    return Py_BuildValue("sss", e->name, e->unit, e->doc);
+}
+
+static PyObject *estimate_rows(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, table(PP_ESTIMATE_COUNT, estimate_row);
+}
+
 static PyObject *status_row(int i)
 {
     return Py_BuildValue("ss", pp_status_where((pp_status)i), pp_status_text((pp_status)i));
@@ -119,6 +131,8 @@ static PyMethodDef functions[] = {
      "derived_rows($module, /)\n--\n\nDerived values: (field, symbol, unit, doc) each."},
     {"channel_rows", channel_rows, METH_NOARGS,
      "channel_rows($module, /)\n--\n\nChannels of a run: (name, unit, doc) each."},
+    {"estimate_rows", estimate_rows, METH_NOARGS,
+     "estimate_rows($module, /)\n--\n\nVirtual sensors: (name, unit, doc) each."},
     {"status_rows", status_rows, METH_NOARGS, "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
     {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nInstruction set of the sweeps: avx512, avx2 or plain."},
     {"force_isa", force_isa, METH_O,
@@ -156,7 +170,7 @@ static int module_exec(PyObject *module)
         return -1;
     module_state *state = PyModule_GetState(module);
     if (add_params_types(module, state) < 0 || add_derived_type(module, state) < 0 ||
-        add_twin_type(module, state) < 0 || add_stream_types(module, state) < 0)
+        add_twin_type(module, state) < 0 || add_stream_types(module, state) < 0 || add_observer_type(module, state) < 0)
         return -1;
     return PyModule_AddStringConstant(module, "version", PP_VERSION);
 }
@@ -169,6 +183,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT((PyObject *)state->twin);
     Py_VISIT((PyObject *)state->stream);
     Py_VISIT((PyObject *)state->journal);
+    Py_VISIT((PyObject *)state->observer);
     for (int i = 0; i < GROUPS_MAX; i++)
         Py_VISIT((PyObject *)state->group[i]);
     return 0;
@@ -182,6 +197,7 @@ static int module_clear(PyObject *module)
     Py_CLEAR(state->twin);
     Py_CLEAR(state->stream);
     Py_CLEAR(state->journal);
+    Py_CLEAR(state->observer);
     for (int i = 0; i < GROUPS_MAX; i++)
         Py_CLEAR(state->group[i]);
     return 0;

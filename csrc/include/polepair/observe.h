@@ -1,0 +1,94 @@
+/* polepair/observe.h: what cannot be measured, from what can: an extended Kalman filter of a PMSM drive (and an unscented
+ * one on the same model). Written against pp_real: double on the host, float on the microcontroller.
+ *
+ * States: id, iq, electrical speed and angle, load torque, and slowly Rs and psi. The voltage is explicit: pp_observer_predict
+ * takes the mean over the interval that ends at the next measurement; half a sample of error there is a degree at speed.
+ * Covariance prediction to second order of the interval; measurements one by one (D. Simon, Optimal State Estimation, 2006,
+ * 6.1 and 13.2), in the estimated rotor frame, where the two currents' errors stay independent. */
+#ifndef POLEPAIR_OBSERVE_H
+#define POLEPAIR_OBSERVE_H
+
+#include "polepair/machine.h"
+#include "polepair/real.h"
+
+enum { PP_X_ID, PP_X_IQ, PP_X_WE, PP_X_THETA, PP_X_LOAD, PP_X_RS, PP_X_PSI, PP_X_COUNT, PP_X_ROW = 8 };
+
+/* The machine as the observer sees it. */
+typedef struct pp_observed {
+    pp_real Ld, Lq, Ld_inv, Lq_inv, Rs, psi, p, p_inv, J_inv, viscous, coulomb;
+    pp_real Rs_per_K, psi_per_K, winding_T, magnet_T; /* changes and temperatures that Rs and psi belong to */
+    pp_real i_max, u_dc, torque_max;
+} pp_observed;
+
+/* What is uncertain; standard deviations, walks per root second. */
+typedef struct pp_uncertainty {
+    pp_real current;             /* of a current measurement [A] */
+    pp_real voltage;             /* of the mean voltage of an interval [V] */
+    pp_real load;                /* walk of the load torque [N m/s^0.5] */
+    pp_real acceleration;        /* walk of the electrical speed that no torque explains [rad/s/s^0.5] */
+    pp_real Rs, psi;             /* walks of the parameters; both 0: they stay as they are */
+    pp_real Rs_start, psi_start; /* standard deviations at the start */
+} pp_uncertainty;
+
+/* The estimate says how far it can be trusted. */
+typedef enum pp_quality {
+    PP_QUALITY_GOOD,
+    PP_QUALITY_STARTING,     /* fewer than 200 measurements */
+    PP_QUALITY_UNOBSERVABLE, /* too slow for the angle to show, or its sigma beyond half a radian */
+    PP_QUALITY_INCONSISTENT, /* residuals far larger than their covariance allows */
+    PP_QUALITY_COUNT
+} pp_quality;
+
+typedef struct pp_observer {
+    pp_observed machine;
+    pp_uncertainty noise;
+    pp_real x[PP_X_ROW], P[PP_X_ROW][PP_X_ROW];
+    pp_real c, s;      /* cos and sin of the angle */
+    pp_real turns;     /* of the electrical angle; x holds it within +-pi */
+    pp_real r;         /* variance of a current measurement as learnt from the residuals */
+    pp_real nis;       /* normalised innovation squared of the last measurement, mean 2 where all is well */
+    pp_real nis_short; /* its mean over some 200 measurements */
+    pp_real we_mean;   /* mean of |electrical speed| over some 200 measurements */
+    int64_t count;
+    bool adapt;
+} pp_observer;
+
+/* The machine of a motor file, load inertia and friction included. */
+pp_observed pp_observed_from(const pp_params *params, const pp_machine *machine);
+/* Uncertainties that follow from the machine and the sampling period; current: standard deviation of a measurement [A],
+ * 0 for half a percent of i_max. adapt: Rs and psi are estimated along. */
+pp_uncertainty pp_uncertainty_from(const pp_observed *machine, double period, double current, bool adapt);
+/* At rest with this electrical angle [rad], known to +-sigma. */
+void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_uncertainty *noise, double theta_e,
+                       double sigma);
+/* dt seconds pass under the mean stator voltage (u_alpha, u_beta) [V]. */
+void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double dt);
+/* dt seconds pass under an unknown voltage: the currents are as good as unknown, the mechanics go on. */
+void pp_observer_coast(pp_observer *o, double dt);
+/* A measurement of both currents [A]. */
+void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta);
+/* A measurement of the mechanical speed [rad/s], of the mechanical angle [rad] or of the bus current [A] with its standard
+ * deviation. */
+void pp_observer_speed(pp_observer *o, double omega_m, double sigma);
+void pp_observer_angle(pp_observer *o, double theta_m, double sigma);
+void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma);
+/* Predict and currents by the unscented transform (Julier & Uhlmann, Proc. IEEE 92(3) 2004); the other measurements
+ * may follow. */
+void pp_observer_unscented(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
+pp_quality pp_observer_quality(const pp_observer *o);
+
+/* Virtual sensors, one row each in estimate.def: PP_ESTIMATE(name, unit, doc). */
+typedef enum pp_estimate {
+#define PP_ESTIMATE(name, unit, doc) PP_ESTIMATE_##name,
+#include "polepair/estimate.def"
+#undef PP_ESTIMATE
+    PP_ESTIMATE_COUNT
+} pp_estimate;
+typedef struct pp_estimate_info {
+    const char *name, *unit, *doc;
+} pp_estimate_info;
+const pp_estimate_info *pp_estimate_at(int index);
+/* Every virtual sensor now; out: PP_ESTIMATE_COUNT values. */
+void pp_observer_estimates(const pp_observer *o, double *out);
+
+#endif
