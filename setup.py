@@ -66,7 +66,8 @@ def mqtt():
         Extension(
             "polepair._mqtt",
             [*sorted(glob("csrc/mqtt/*.c")), "csrc/host/clock.c"],
-            include_dirs=["csrc/include", "csrc/host", "csrc/python"] + (["build/paho/include"] if library == fast else []),
+            include_dirs=["csrc/include", "csrc/host", "csrc/python"]
+            + (["build/paho/include"] if library == fast else []),
             define_macros=MACROS,
             extra_compile_args=FLAGS + os.environ.get("POLEPAIR_CFLAGS", "").split(),
             extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped]

@@ -35,7 +35,15 @@ def options():
     ap = argparse.ArgumentParser()
     for name, default in (("host", "127.0.0.1"), ("port", 1883), ("topic", "vt/bench"), ("qos", 0), ("fmt", "json1")):
         ap.add_argument("--" + name, default=default, type=type(default))
-    for name, default in (("n", 100000), ("decode", 1), ("lat", 0), ("idle", 3.0), ("json", ""), ("tls", ""), ("record", "")):
+    for name, default in (
+        ("n", 100000),
+        ("decode", 1),
+        ("lat", 0),
+        ("idle", 3.0),
+        ("json", ""),
+        ("tls", ""),
+        ("record", ""),
+    ):
         ap.add_argument("--" + name, default=default, type=type(default))
     return ap.parse_args()
 
@@ -52,7 +60,9 @@ def main():
     """Receives, then reports."""
     o = options()
     stream = Stream(CHANNELS, FORMATS[o.fmt], 1 << 17)
-    client = _mqtt.Client(f"{'ssl' if o.tls else 'tcp'}://{o.host}:{o.port}", "bench-recv", ca=o.tls or None, keep_alive=60)
+    client = _mqtt.Client(
+        f"{'ssl' if o.tls else 'tcp'}://{o.host}:{o.port}", "bench-recv", ca=o.tls or None, keep_alive=60
+    )
     if o.record:
         Path(o.record).mkdir(parents=True, exist_ok=True)
         stream.core.journal(_core.Journal(o.record, 64 << 20, 0), 0)
@@ -84,13 +94,25 @@ def main():
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     got, wall = n["messages"], max(last - first, 1e-9)
     bad = sum(v for k, v in n.items() if " " in k)
-    out = {"peer": "polepair", "version": f"{_core.version}/paho {_mqtt.library}", "n_recv": got, "lost": o.n - got, "bad": bad}
+    out = {
+        "peer": "polepair",
+        "version": f"{_core.version}/paho {_mqtt.library}",
+        "n_recv": got,
+        "lost": o.n - got,
+        "bad": bad,
+    }
     out |= {"dup": n["duplicates"], "ooo": n["out_of_order"], "wall_s": round(wall, 4), "msgs_s": round(got / wall)}
-    out |= {"samples_s": round(n["rows"] / wall), "cpu_s": round(cpu, 4), "cpu_s_per_M": round(cpu / max(got, 1) * 1e6, 3)}
+    out |= {
+        "samples_s": round(n["rows"] / wall),
+        "cpu_s": round(cpu, 4),
+        "cpu_s_per_M": round(cpu / max(got, 1) * 1e6, 3),
+    }
     out |= {"max_rss_kb": after.ru_maxrss, "max_err": float(f"{max_error(stream, per == 1):.2g}")}
     if latency:
         a = np.sort(np.concatenate(latency)) / 1e3
-        out |= {f"lat_p{p}_us": round(float(a[len(a) * p // 100]), 1) for p in (50, 99)} | {"lat_max_us": round(float(a[-1]), 1)}
+        out |= {f"lat_p{p}_us": round(float(a[len(a) * p // 100]), 1) for p in (50, 99)} | {
+            "lat_max_us": round(float(a[-1]), 1)
+        }
     print(json.dumps(out), flush=True)
     os._exit(0)
 

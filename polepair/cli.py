@@ -279,3 +279,42 @@ def film(motor, run_file, out, seconds, slow, settings, as_json):
     with Progress("rendering", as_json):
         data = make_film(m, result, out, seconds, slow)
     _say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])
+
+
+@main.command()
+@click.argument("record", type=FILE)
+@click.option("--motor", required=True, help="Motor file, or the name of one that ships with polepair.")
+@click.option("--out", "-o", type=FILE, help="Result file: .npz (one array a column), .parquet or .csv.")
+@click.option("--method", type=click.Choice(["ekf", "ukf"]), default="ekf", show_default=True)
+@click.option("--fixed", is_flag=True, help="Keep Rs and psi_pm as the motor file has them.")
+@click.option("--noise", type=float, help="Standard deviation of a current measurement, A (default: from the record).")
+@SET
+@JSON
+def estimate(record, motor, out, method, fixed, noise, settings, as_json):
+    """Speed, angle and load torque of a drive from its currents and voltages.
+
+    RECORD has the columns time u_alpha u_beta i_alpha i_beta in SI units; u[k] is the mean over [t[k], t[k+1]).
+    """
+    from .estimate import checked, read_record
+    from .estimate import estimate as run_estimate
+
+    m = _motor(motor, settings)
+    columns = read_record(record)
+    checked(columns, str(record))
+    result = run_estimate(m, columns, not fixed, noise, method)
+    if out:
+        result.save(out)
+    last = {n: float(result[n][-1]) for n in result.names}
+    data = {
+        "motor": m.name,
+        "rows": len(result),
+        "nis": float(result["nis"].mean()),
+        "last": last,
+        "out": str(out or ""),
+    }
+    good = 100 * float((result["quality"] == 0).mean())
+    text = f"{m.name}: {len(result)} rows, {good:.0f} % good, mean NIS {data['nis']:.2f}; at the end {last['omega_m'] * RPM:.1f} rpm"
+    text += (
+        f" +- {last['omega_m_sigma'] * RPM:.1f}, load {last['torque_load']:.4g} N m +- {last['torque_load_sigma']:.2g}"
+    )
+    _say(as_json, data, [text + (f"; {out}" if out else "")])

@@ -169,7 +169,9 @@ def _core_stream(channels, fmt: Format, capacity: int, size_limit: int):
     )
 
 
-def frame(values, time: int, step: int, seq: int, boot: int = 0, encoding: str = "float32", scales=None, **more) -> bytes:
+def frame(
+    values, time: int, step: int, seq: int, boot: int = 0, encoding: str = "float32", scales=None, **more
+) -> bytes:
     """A binary batch as a device would send it; values (samples, channels), time and step in ns."""
     if encoding not in ENCODINGS:
         raise ValueError(f"encoding = {encoding!r}: expected one of {', '.join(ENCODINGS)}")

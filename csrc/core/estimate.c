@@ -120,5 +120,6 @@ void pp_observer_estimates(const pp_observer *o, double *out)
     out[PP_ESTIMATE_temperature_winding_sigma] = magnitude_over(sigma(o, PP_X_RS), m->Rs_per_K);
     out[PP_ESTIMATE_temperature_magnet_sigma] = magnitude_over(sigma(o, PP_X_PSI), m->psi_per_K);
     out[PP_ESTIMATE_nis] = (double)o->nis;
+    out[PP_ESTIMATE_current_residual] = pp_root((double)o->r);
     out[PP_ESTIMATE_quality] = pp_observer_quality(o);
 }

@@ -1,6 +1,8 @@
 /* Extended Kalman filter: prediction and measurements. Symmetric matrices are kept whole, so that rows stay contiguous. */
 #include "polepair/observe.h"
 
+#include <string.h>
+
 #include "polepair/math.h"
 
 enum { N = PP_X_COUNT, ROW = PP_X_ROW, MOVING = 4, FAST = 5 };
@@ -10,12 +12,12 @@ typedef struct rates {
     pp_real id, iq, we, ud, uq;
 } rates;
 
-static inline pp_real drag(const pp_observed *m, pp_real omega)
+PP_INLINE pp_real drag(const pp_observed *m, pp_real omega)
 {
     return m->viscous * omega + pp_clamp(m->coulomb * omega, -m->coulomb, m->coulomb);
 }
 
-static inline rates rate(const pp_observer *o, rates y)
+PP_INLINE rates rate(const pp_observer *o, rates y)
 {
     const pp_observed *m = &o->machine;
     const pp_real Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI], omega = y.we * m->p_inv;
@@ -29,13 +31,13 @@ static inline rates rate(const pp_observer *o, rates y)
     return k;
 }
 
-static inline rates along(rates y, rates k, pp_real h)
+PP_INLINE rates along(rates y, rates k, pp_real h)
 {
     return (rates){y.id + h * k.id, y.iq + h * k.iq, y.we + h * k.we, y.ud + h * k.ud, y.uq + h * k.uq};
 }
 
 /* Turns the angle by a small step, phasor and all. */
-static inline void turn(pp_observer *o, pp_real by)
+PP_INLINE void turn(pp_observer *o, pp_real by)
 {
     pp_real y = by * by, sine, cosine;
     if (y < PP_R(0.25)) {
@@ -58,7 +60,7 @@ static inline void turn(pp_observer *o, pp_real by)
 }
 
 /* Rows 0..3 of the Jacobian of the rates, times dt. */
-static inline void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real A[MOVING][ROW])
+PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real A[MOVING][ROW])
 {
     const pp_observed *m = &o->machine;
     const pp_real Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI], dL = m->Ld - m->Lq, d = dt * m->Ld_inv, q = dt * m->Lq_inv;
@@ -75,54 +77,85 @@ static inline void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real A
             A[i][j] = values[i][j];
 }
 
+/* A row of a matrix as one vector; without -mavx GCC makes pairs of it. In memory rows are plain arrays. */
+typedef pp_scalar row __attribute__((vector_size(ROW * sizeof(pp_scalar))));
+typedef pp_scalar half_row __attribute__((vector_size(ROW / 2 * sizeof(pp_scalar))));
+
+#define LOAD(v, from) memcpy(&(v), (from), sizeof(v))
+#define STORE(to, v) memcpy((to), &(v), sizeof(v))
+
 /* M = A + A A/2: the transition is 1 + M. */
-static inline void transition(pp_real A[MOVING][ROW], int n, pp_real M[MOVING][ROW])
+PP_INLINE void transition(pp_real A[MOVING][ROW], row M[MOVING])
 {
+    row a[MOVING];
+    for (int k = 0; k < MOVING; k++)
+        LOAD(a[k], A[k]);
+#pragma GCC unroll 4
     for (int i = 0; i < MOVING; i++) {
-        for (int j = 0; j < ROW; j++)
-            M[i][j] = A[i][j];
-        for (int k = 0; k < MOVING; k++)
-            for (int j = 0; j < n; j++)
-                M[i][j] += PP_R(0.5) * A[i][k] * A[k][j];
+        row sum = A[i][0] * a[0];
+#pragma GCC unroll 4
+        for (int k = 1; k < MOVING; k++)
+            sum += A[i][k] * a[k];
+        M[i] = a[i] + PP_R(0.5) * sum;
     }
 }
 
-/* P <- (1 + M) P (1 + M)'; n states take part. */
-static inline void spread(pp_observer *o, pp_real M[MOVING][ROW], int n)
+/* P <- (1 + M) P (1 + M)'; n states take part. W = (1 + M) P holds the columns of what does not move already. */
+PP_INLINE void spread(row *P, const row *M, int n)
 {
-    pp_real W[MOVING][ROW];
+    row W[MOVING];
+    half_row column[N]; /* of M */
+#pragma GCC unroll 8
+    for (int k = 0; k < n; k++)
+        column[k] = (half_row){M[0][k], M[1][k], M[2][k], M[3][k]};
+#pragma GCC unroll 4
     for (int i = 0; i < MOVING; i++) {
-        for (int j = 0; j < ROW; j++)
-            W[i][j] = o->P[i][j];
+        row sum = P[i];
+#pragma GCC unroll 8
         for (int k = 0; k < n; k++)
-            for (int j = 0; j < ROW; j++)
-                W[i][j] += M[i][k] * o->P[k][j];
+            sum += M[i][k] * P[k];
+        W[i] = sum;
     }
-    for (int j = MOVING; j < n; j++) /* W holds the columns of what does not move: they are exact already */
-        for (int i = 0; i < MOVING; i++)
-            o->P[i][j] = o->P[j][i] = W[i][j];
-    for (int i = 0; i < MOVING; i++)
-        for (int j = i; j < MOVING; j++) {
-            pp_real sum = W[i][j];
-            for (int k = 0; k < n; k++)
-                sum += W[i][k] * M[j][k];
-            o->P[i][j] = o->P[j][i] = sum;
-        }
+#pragma GCC unroll 4
+    for (int i = 0; i < MOVING; i++) {
+        half_row sum = {W[i][0], W[i][1], W[i][2], W[i][3]};
+#pragma GCC unroll 8
+        for (int k = 0; k < n; k++)
+            sum += W[i][k] * column[k];
+        P[i] = (row){sum[0], sum[1], sum[2], sum[3], W[i][4], W[i][5], W[i][6], W[i][7]};
+    }
+#pragma GCC unroll 8
+    for (int j = MOVING; j < n; j++)
+        P[j] = (row){W[0][j], W[1][j], W[2][j], W[3][j], P[j][4], P[j][5], P[j][6], P[j][7]};
 }
 
-static inline void add_noise(pp_observer *o, pp_real dt)
+PP_INLINE void load(const pp_observer *o, row *P)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < N; i++)
+        LOAD(P[i], o->P[i]);
+}
+
+PP_INLINE void store(pp_observer *o, const row *P)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < N; i++)
+        STORE(o->P[i], P[i]);
+}
+
+PP_INLINE void add_noise(const pp_observer *o, row *P, pp_real dt)
 {
     const pp_uncertainty *q = &o->noise;
     pp_real d = q->voltage * dt * o->machine.Ld_inv, iq = q->voltage * dt * o->machine.Lq_inv;
-    o->P[PP_X_ID][PP_X_ID] += d * d;
-    o->P[PP_X_IQ][PP_X_IQ] += iq * iq;
-    o->P[PP_X_WE][PP_X_WE] += q->acceleration * q->acceleration * dt;
-    o->P[PP_X_LOAD][PP_X_LOAD] += q->load * q->load * dt;
-    o->P[PP_X_RS][PP_X_RS] += q->Rs * q->Rs * dt;
-    o->P[PP_X_PSI][PP_X_PSI] += q->psi * q->psi * dt;
+    P[PP_X_ID][PP_X_ID] += d * d;
+    P[PP_X_IQ][PP_X_IQ] += iq * iq;
+    P[PP_X_WE][PP_X_WE] += q->acceleration * q->acceleration * dt;
+    P[PP_X_LOAD][PP_X_LOAD] += q->load * q->load * dt;
+    P[PP_X_RS][PP_X_RS] += q->Rs * q->Rs * dt;
+    P[PP_X_PSI][PP_X_PSI] += q->psi * q->psi * dt;
 }
 
-static inline void predict(pp_observer *o, pp_real ua, pp_real ub, pp_real dt, int n)
+PP_INLINE void predict(pp_observer *o, row *P, pp_real ua, pp_real ub, pp_real dt, int n)
 {
     rates y = {o->x[PP_X_ID], o->x[PP_X_IQ], o->x[PP_X_WE], o->c * ua + o->s * ub, o->c * ub - o->s * ua};
     pp_real half = PP_R(0.5) * dt, sixth = dt * PP_R(1.0 / 6);
@@ -130,11 +163,12 @@ static inline void predict(pp_observer *o, pp_real ua, pp_real ub, pp_real dt, i
     rates k2 = rate(o, y2), y3 = along(y, k2, half);
     rates k3 = rate(o, y3), y4 = along(y, k3, dt);
     rates k4 = rate(o, y4);
-    pp_real A[MOVING][ROW], M[MOVING][ROW];
+    pp_real A[MOVING][ROW];
+    row M[MOVING];
     jacobian(o, y3, dt, A);
-    transition(A, n, M);
-    spread(o, M, n);
-    add_noise(o, dt);
+    transition(A, M);
+    spread(P, M, n);
+    add_noise(o, P, dt);
     o->x[PP_X_ID] += sixth * (k1.id + PP_R(2) * (k2.id + k3.id) + k4.id);
     o->x[PP_X_IQ] += sixth * (k1.iq + PP_R(2) * (k2.iq + k3.iq) + k4.iq);
     o->x[PP_X_WE] += sixth * (k1.we + PP_R(2) * (k2.we + k3.we) + k4.we);
@@ -143,52 +177,56 @@ static inline void predict(pp_observer *o, pp_real ua, pp_real ub, pp_real dt, i
 
 void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double dt)
 {
+    row P[N];
+    load(o, P);
     if (o->adapt)
-        predict(o, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, N);
+        predict(o, P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, N);
     else
-        predict(o, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, FAST);
+        predict(o, P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, FAST);
+    store(o, P);
 }
 
 void pp_observer_coast(pp_observer *o, double seconds)
 {
     const pp_observed *m = &o->machine;
-    pp_real dt = (pp_real)seconds, M[MOVING][ROW] = {{0}}, k = m->p * m->J_inv * dt,
-            kt = PP_R(1.5) * m->p * o->x[PP_X_PSI];
+    row M[MOVING] = {{0}};
+    pp_real dt = (pp_real)seconds, k = m->p * m->J_inv * dt, kt = PP_R(1.5) * m->p * o->x[PP_X_PSI];
     M[PP_X_WE][PP_X_IQ] = k * kt;
     M[PP_X_WE][PP_X_LOAD] = -k;
     M[PP_X_WE][PP_X_WE] = -m->viscous * m->J_inv * dt;
     M[PP_X_THETA][PP_X_WE] = dt;
-    spread(o, M, N);
-    add_noise(o, dt);
+    row P[N];
+    load(o, P);
+    spread(P, M, N);
+    add_noise(o, P, dt);
     pp_real walk = PP_R(100) * m->i_max * m->i_max * dt; /* a tenth of i_max a millisecond */
-    o->P[PP_X_ID][PP_X_ID] += walk * PP_R(0.01);
-    o->P[PP_X_IQ][PP_X_IQ] += walk;
+    P[PP_X_ID][PP_X_ID] += walk * PP_R(0.01);
+    P[PP_X_IQ][PP_X_IQ] += walk;
+    store(o, P);
     pp_real before = o->x[PP_X_WE], torque = kt * o->x[PP_X_IQ];
     o->x[PP_X_WE] += k * (torque - o->x[PP_X_LOAD] - drag(m, before * m->p_inv));
     turn(o, dt * PP_R(0.5) * (before + o->x[PP_X_WE]));
 }
 
-/* One scalar measurement: residual e, row H given by PHt = P H' and its variance without noise; x and P move. */
-static inline pp_real correct(pp_observer *o, pp_real e, const pp_real *PHt, pp_real S, int n)
+/* One scalar measurement: residual e, P H' and the residual's variance S; x and P move. Its share of the NIS. */
+PP_INLINE pp_real correct(pp_observer *o, row *P, pp_real e, row PHt, pp_real S, int n)
 {
-    pp_real inverse = PP_R(1) / S, gain[ROW];
-    for (int i = 0; i < ROW; i++)
-        gain[i] = PHt[i] * inverse;
+    pp_real inverse = PP_R(1) / S;
+    row gain = PHt * inverse;
+#pragma GCC unroll 8
     for (int i = 0; i < n; i++)
-        for (int j = 0; j < ROW; j++)
-            o->P[i][j] -= gain[i] * PHt[j];
-    pp_real by = gain[PP_X_THETA] * e;
+        P[i] -= gain[i] * PHt;
     o->x[PP_X_ID] += gain[PP_X_ID] * e;
     o->x[PP_X_IQ] += gain[PP_X_IQ] * e;
     o->x[PP_X_WE] += gain[PP_X_WE] * e;
     for (int i = PP_X_LOAD; i < n; i++)
         o->x[i] += gain[i] * e;
-    turn(o, by);
+    turn(o, gain[PP_X_THETA] * e);
     return e * e * inverse;
 }
 
 /* Consistency: running means, and the measurement variance that makes the mean of NIS 2. */
-static inline void learn(pp_observer *o, pp_real nis)
+PP_INLINE void learn(pp_observer *o, pp_real nis)
 {
     const pp_real capped = pp_min(nis, PP_R(50)), base = o->noise.current * o->noise.current;
     o->nis = nis;
@@ -200,46 +238,76 @@ static inline void learn(pp_observer *o, pp_real nis)
 }
 
 /* Parameters stay physical whatever a bad record says. */
-static inline void bound(pp_observer *o)
+PP_INLINE void bound(pp_observer *o)
 {
     const pp_observed *m = &o->machine;
     o->x[PP_X_RS] = pp_clamp(o->x[PP_X_RS], PP_R(0.2) * m->Rs, PP_R(4) * m->Rs);
     o->x[PP_X_PSI] = pp_clamp(o->x[PP_X_PSI], PP_R(0.5) * m->psi, PP_R(1.5) * m->psi);
 }
 
-static inline void currents(pp_observer *o, pp_real ia, pp_real ib, int n)
+/* Both currents at once, in the estimated rotor frame: the residuals are those of id and iq, and the angle shows in them
+ * by -iq and id. S is 2 x 2, its inverse by the adjugate. */
+PP_INLINE void currents(pp_observer *o, row *P, pp_real ia, pp_real ib, int n)
 {
-    /* In the rotor frame as it was before either correction: d i_d/d theta = -iq, d i_q/d theta = id of the rotated model. */
-    const pp_real id = o->x[PP_X_ID], iq = o->x[PP_X_IQ], theta = o->x[PP_X_THETA], turns = o->turns;
-    pp_real ed = o->c * ia + o->s * ib - id, eq = o->c * ib - o->s * ia - iq, PHt[ROW];
-    for (int i = 0; i < ROW; i++)
-        PHt[i] = o->P[i][PP_X_ID] - iq * o->P[i][PP_X_THETA];
-    pp_real nis = correct(o, ed, PHt, PHt[PP_X_ID] - iq * PHt[PP_X_THETA] + o->r, n);
-    pp_real turned = o->x[PP_X_THETA] - theta + PP_R(2 * PP_PI) * (o->turns - turns);
-    eq -= (o->x[PP_X_IQ] - iq) + id * turned; /* what the first correction explained of the second residual */
-    for (int i = 0; i < ROW; i++)
-        PHt[i] = o->P[i][PP_X_IQ] + id * o->P[i][PP_X_THETA];
-    nis += correct(o, eq, PHt, PHt[PP_X_IQ] + id * PHt[PP_X_THETA] + o->r, n);
-    learn(o, nis);
+    const pp_real id = o->x[PP_X_ID], iq = o->x[PP_X_IQ];
+    const pp_real ed = o->c * ia + o->s * ib - id, eq = o->c * ib - o->s * ia - iq;
+    const row d = P[PP_X_ID] - iq * P[PP_X_THETA], q = P[PP_X_IQ] + id * P[PP_X_THETA];
+    const pp_real dd = d[PP_X_ID] - iq * d[PP_X_THETA] + o->r, qq = q[PP_X_IQ] + id * q[PP_X_THETA] + o->r;
+    const pp_real dq = d[PP_X_IQ] + id * d[PP_X_THETA], inverse = PP_R(1) / (dd * qq - dq * dq);
+    const row gain_d = inverse * (qq * d - dq * q), gain_q = inverse * (dd * q - dq * d);
+    const row by = ed * gain_d + eq * gain_q;
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++)
+        P[i] -= gain_d[i] * d + gain_q[i] * q;
+    o->x[PP_X_ID] = id + by[PP_X_ID];
+    o->x[PP_X_IQ] = iq + by[PP_X_IQ];
+    o->x[PP_X_WE] += by[PP_X_WE];
+    for (int i = PP_X_LOAD; i < n; i++)
+        o->x[i] += by[i];
+    turn(o, by[PP_X_THETA]);
+    learn(o, inverse * (qq * ed * ed - PP_R(2) * dq * ed * eq + dd * eq * eq));
     if (n == N)
         bound(o);
 }
 
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta)
 {
+    row P[N];
+    load(o, P);
     if (o->adapt)
-        currents(o, (pp_real)i_alpha, (pp_real)i_beta, N);
+        currents(o, P, (pp_real)i_alpha, (pp_real)i_beta, N);
     else
-        currents(o, (pp_real)i_alpha, (pp_real)i_beta, FAST);
+        currents(o, P, (pp_real)i_alpha, (pp_real)i_beta, FAST);
+    store(o, P);
+}
+
+/* Both in one, the covariance in registers in between. */
+PP_INLINE void step(pp_observer *o, const pp_real *u, pp_real dt, const pp_real *i, int n)
+{
+    row P[N];
+    load(o, P);
+    predict(o, P, u[0], u[1], dt, n);
+    currents(o, P, i[0], i[1], n);
+    store(o, P);
+}
+
+void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta)
+{
+    const pp_real u[2] = {(pp_real)u_alpha, (pp_real)u_beta}, i[2] = {(pp_real)i_alpha, (pp_real)i_beta};
+    if (o->adapt)
+        step(o, u, (pp_real)dt, i, N);
+    else
+        step(o, u, (pp_real)dt, i, FAST);
 }
 
 /* A measurement of state i, which is value +- sigma. */
 static void state_measured(pp_observer *o, int i, pp_real e, pp_real sigma)
 {
-    pp_real PHt[ROW];
-    for (int j = 0; j < ROW; j++)
-        PHt[j] = o->P[j][i];
-    correct(o, e, PHt, PHt[i] + sigma * sigma, N);
+    row P[N];
+    load(o, P);
+    row PHt = P[i];
+    correct(o, P, e, PHt, PHt[i] + sigma * sigma, N);
+    store(o, P);
     o->we_mean += PP_R(0.005) * (pp_abs(o->x[PP_X_WE]) - o->we_mean);
     o->count++;
 }
@@ -264,8 +332,10 @@ void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma)
 {
     const pp_real iq = o->x[PP_X_IQ], we = o->x[PP_X_WE], Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI];
     const pp_real k = PP_R(1.5) / (pp_real)u_dc, by_iq = k * (PP_R(2) * Rs * iq + we * psi), by_we = k * psi * iq;
-    pp_real PHt[ROW], e = (pp_real)i_bus - k * iq * (Rs * iq + we * psi);
-    for (int j = 0; j < ROW; j++)
-        PHt[j] = by_iq * o->P[j][PP_X_IQ] + by_we * o->P[j][PP_X_WE];
-    correct(o, e, PHt, by_iq * PHt[PP_X_IQ] + by_we * PHt[PP_X_WE] + (pp_real)(sigma * sigma), N);
+    row P[N];
+    load(o, P);
+    row PHt = by_iq * P[PP_X_IQ] + by_we * P[PP_X_WE];
+    pp_real e = (pp_real)i_bus - k * iq * (Rs * iq + we * psi);
+    correct(o, P, e, PHt, by_iq * PHt[PP_X_IQ] + by_we * PHt[PP_X_WE] + (pp_real)(sigma * sigma), N);
+    store(o, P);
 }

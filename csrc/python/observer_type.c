@@ -96,8 +96,9 @@ static void run(pp_observer *o, const record *r, bool unscented)
             pp_observer_unscented(o, ua[k - 1], ub[k - 1], t[k] - t[k - 1], ia[k], ib[k]);
         } else {
             if (k > 0)
-                pp_observer_predict(o, ua[k - 1], ub[k - 1], t[k] - t[k - 1]);
-            pp_observer_currents(o, ia[k], ib[k]);
+                pp_observer_step(o, ua[k - 1], ub[k - 1], t[k] - t[k - 1], ia[k], ib[k]);
+            else
+                pp_observer_currents(o, ia[k], ib[k]);
         }
         pp_observer_estimates(o, all);
         for (npy_intp i = 0; i < width; i++)

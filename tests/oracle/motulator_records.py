@@ -88,7 +88,9 @@ def main():
     for name in DRIVES:
         data = record(name)
         data["theta_e"] = (data["theta_e"] + np.pi) % (2 * np.pi) - np.pi
-        np.savez_compressed(out / f"{name}.npz", **{k: v.astype(np.float64 if k == "time" else np.float32) for k, v in data.items()})
+        np.savez_compressed(
+            out / f"{name}.npz", **{k: v.astype(np.float64 if k == "time" else np.float32) for k, v in data.items()}
+        )
         (out / f"{name}.toml").write_text(motor_file(name))
         print(name, len(data["time"]), "rows; speed", data["omega_m"].min(), data["omega_m"].max())
 

@@ -67,6 +67,8 @@ void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double d
 void pp_observer_coast(pp_observer *o, double dt);
 /* A measurement of both currents [A]. */
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta);
+/* Both, a fifth faster. */
+void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
 /* A measurement of the mechanical speed [rad/s], of the mechanical angle [rad] or of the bus current [A] with its standard
  * deviation. */
 void pp_observer_speed(pp_observer *o, double omega_m, double sigma);
