@@ -18,7 +18,10 @@ _HOME = {
     "sweeps": ("sweep", "derive_sweep", "SweepTable", "load_table"),
     "maps": ("efficiency_map", "OperatingMap"),
     "table": ("parameters", "channels", "derived", "groups"),
-    "errors": ("FileError", "DivergedError", "CadError"),
+    "errors": ("FileError", "DivergedError", "CadError", "LinkError"),
+    "estimate": ("estimate",),
+    "live": ("connect", "simulate", "replay", "Live"),
+    "streams": ("Stream", "Format", "Layout", "frame"),
     "report": ("write_report",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from . import _core
-from .errors import CadError, DivergedError, FileError
+from .errors import CadError, DivergedError, FileError, LinkError
 from .motor import catalogue, load
 from .table import derived, parameters
 from .twin import ALL, Twin
@@ -81,7 +81,7 @@ class OneLine(click.Group):
         """Runs the command."""
         try:
             return super().invoke(ctx)
-        except (FileError, DivergedError, CadError, ValueError) as e:
+        except (FileError, DivergedError, CadError, LinkError, ValueError) as e:
             click.echo(f"polepair: {e}", err=True)
             ctx.exit(2)
         except ImportError as e:
@@ -318,3 +318,102 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
         f" +- {last['omega_m_sigma'] * RPM:.1f}, load {last['torque_load']:.4g} N m +- {last['torque_load_sigma']:.2g}"
     )
     _say(as_json, data, [text + (f"; {out}" if out else "")])
+
+
+MQTT_OPTIONS = (
+    click.option(
+        "--password-file", type=FILE, help="File whose first line is the password (else POLEPAIR_MQTT_PASSWORD)."
+    ),
+    click.option("--ca", type=FILE, help="Certificate authority of the broker (mqtts://)."),
+    click.option("--cert", type=FILE, help="Own certificate, for mutual TLS."),
+    click.option("--key", type=FILE, help="Its private key."),
+)
+
+
+def mqtt_options(command):
+    """Adds the options of a connection."""
+    for option in reversed(MQTT_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _link_options(password_file, ca, cert, key) -> dict:
+    return {"password_file": password_file, "ca": ca, "certificate": cert, "key": key}
+
+
+@main.command()
+@click.argument("motor", default="outrunner-12s14p")
+@click.option("--mqtt", metavar="URL", help="A real motor: mqtt://host/asset or mqtts://host/asset.")
+@click.option("--serial", metavar="PORT", help="A motor on a serial line: /dev/ttyACM0.")
+@click.option("--replay", "record", type=FILE, help="A recording with a column time.")
+@click.option("--channels", help="Channels of the stream, by commas (default: from the device's birth).")
+@click.option(
+    "--format", "fmt", type=click.Choice(["frame", "json", "sparkplug"]), help="Of the messages, with --channels."
+)
+@click.option("--topic", help="Topic of the samples, where it is not the asset's own.")
+@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
+@click.option("--pace", default=1.0, show_default=True, help="Simulated or replayed seconds per second; 0: at once.")
+@click.option("--publish", is_flag=True, help="Publish the estimates on the asset's est (with --mqtt).")
+@mqtt_options
+@SET
+def live(motor, mqtt, serial, record, channels, fmt, topic, seconds, pace, publish, settings, **link):
+    """A motor as it runs: what it measures and what it cannot. Simulated unless --mqtt, --serial or --replay."""
+    import math
+
+    from . import live as operational
+    from .estimate import read_record
+    from .mqtt import Link
+    from .screen import show
+
+    m = _motor(motor, settings)
+    names, options = tuple(channels.split(",")) if channels else None, _link_options(**link)
+    if sum(x is not None for x in (mqtt, serial, record)) > 1:
+        raise ValueError("live: expected one of --mqtt, --serial and --replay")
+    if mqtt:
+        view = operational.connect(mqtt, m, channels=names, fmt=fmt, topic=topic, **options)
+        if publish:
+            view.publisher = Link(mqtt, **options).connect()
+    elif serial:
+        view = operational.connect(f"serial:{serial}", m, channels=names or operational.DRIVE)
+    elif record:
+        view = operational.replay(read_record(record), m, pace)
+    else:
+        view = operational.simulate(Twin(m), pace=pace)
+    with view:
+        try:
+            show(view, math.inf if seconds is None else seconds)
+        except KeyboardInterrupt:
+            pass
+    if view.source.state not in ("up", "ended") and not mqtt:
+        raise ValueError(f"{view.source.name}: {view.source.state}")
+
+
+@main.command()
+@click.argument("motor", default="outrunner-12s14p")
+@click.option("--mqtt", metavar="URL", required=True, help="mqtt://host/asset or mqtts://host/asset.")
+@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
+@mqtt_options
+@SET
+def device(motor, mqtt, seconds, settings, **link):
+    """Plays a motor's device: publishes birth, state and frames of a simulated motor over MQTT."""
+    import math
+    import time
+
+    from .mqtt import Publisher
+    from .sources import SIMULATED, Simulated
+    from .streams import Format
+    from .wire import StreamInfo
+
+    m = _motor(motor, settings)
+    publisher = Publisher(
+        mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **_link_options(**link)
+    )
+    source = Simulated(Twin(m), seconds=math.inf if seconds is None else seconds, send=publisher.send).start()
+    click.echo(f"{m.name}: publishing on {publisher.base}/t/fast")
+    try:
+        while source.running:
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        pass
+    source.close()
+    publisher.close()

@@ -11,3 +11,23 @@ class DivergedError(ArithmeticError):
 
 class CadError(RuntimeError):
     """FreeCAD is missing, or its worker process failed."""
+
+
+class LinkError(ConnectionError):
+    """A broker that does not answer, or a link that cannot be made."""
+
+
+class AuthenticationError(LinkError):
+    """The broker does not know this user, or not with this password."""
+
+
+class AccessError(LinkError):
+    """The broker's access list denies the topic."""
+
+
+class CertificateError(LinkError):
+    """TLS failed: unknown authority, expired certificate, another host name."""
+
+
+class StoreError(ValueError):
+    """A store that cannot be opened, read or written."""

@@ -109,6 +109,18 @@ def _observers(motor, columns, period, noise, adapt):
         yield observer
 
 
+def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = False):
+    """The observer whose beginning leaves the smallest residuals over these rows; it has not seen them yet."""
+    period = float(np.median(np.diff(columns[0])))
+    residual = np.array([estimates()["current_residual"][0]], dtype=np.int32)
+
+    def misfit(observer) -> float:
+        worth = float(np.mean(observer.fork().run(*columns, residual, None, unscented) ** 2))
+        return worth if worth == worth else np.inf
+
+    return min(_observers(motor, columns, period, noise, adapt), key=misfit)
+
+
 def estimate(motor, record, adapt: bool = True, noise: float | None = None, method: str = "ekf") -> Estimate:
     """Speed, angle, load torque and the rest of a record, with their standard deviations.
 
@@ -120,17 +132,10 @@ def estimate(motor, record, adapt: bool = True, noise: float | None = None, meth
     if method not in ("ekf", "ukf"):
         raise ValueError(f"method = {method!r}: expected ekf or ukf")
     columns = checked(record)
-    period = float(np.median(np.diff(columns[0])))
     noise = current_noise(*columns[3:]) if noise is None else noise
     names = list(estimates())
     every = np.arange(len(names), dtype=np.int32)
-    head = [c[:START_ROWS] for c in columns]
-    residual = np.array([estimates()["current_residual"][0]], dtype=np.int32)
-
-    def misfit(observer) -> float:
-        return float(np.mean(observer.fork().run(*head, residual, None, method == "ukf") ** 2))
-
-    best = min(_observers(motor, columns, period, noise, adapt), key=misfit)
+    best = best_observer(motor, [c[:START_ROWS] for c in columns], noise, adapt, method == "ukf")
     block = best.run(*columns, every, None, method == "ukf")
     about = {"motor": motor.name, "method": method, "adapt": adapt, "noise": noise}
     return Estimate(("time", *names), np.column_stack([columns[0], block]), about)

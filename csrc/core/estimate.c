@@ -28,7 +28,7 @@ pp_uncertainty pp_uncertainty_from(const pp_observed *m, double period, double c
     (void)period;
     u.current = (pp_real)(current > 0 ? current : 0.005 * (double)m->i_max);
     u.voltage = (pp_real)(0.001 * (double)m->u_dc);
-    u.load = (pp_real)(2 * torque); /* full torque within a quarter of a second, by chance alone */
+    u.load = (pp_real)(0.5 * torque); /* half the full torque within a second, by chance alone */
     u.acceleration = (pp_real)(0.002 * (double)m->p * torque / J);
     u.Rs = (pp_real)(adapt ? 0.05 * (double)m->Rs : 0);
     u.psi = (pp_real)(adapt ? 0.01 * (double)m->psi : 0);

@@ -45,6 +45,33 @@ PP_INLINE void bldc_move(const pp_twin *twin, pp_bldc_run *x, pp_bldc_input in, 
         pp_bldc_run_period(&twin->model.bldc, x, in, twin->substeps, with);
 }
 
+void pp_twin_ask(pp_twin *twin, double speed_ref, double load_torque)
+{
+    pp_scenario *s = twin->six_step ? &twin->model.bldc.scenario : &twin->model.foc.scenario;
+    s->speed_ref = speed_ref;
+    s->ramp_limit = 0;
+    s->load_torque = load_torque;
+    s->load_sample = 0;
+}
+
+pp_status pp_twin_place(const pp_twin *twin, pp_state *state, double id, double iq, double omega_m, double theta_m,
+                        double torque)
+{
+    if (twin->six_step)
+        return PP_ARGUMENT;
+    const pp_foc_model *m = &twin->model.foc;
+    pp_state s = *state;
+    pp_foc_run *x = &s.run.foc;
+    double R = m->motor.a / (m->motor.s * m->motor.i_d);
+    x->motor.d = id / m->motor.i_d;
+    x->motor.q = iq / m->motor.i_q;
+    x->motor.w = omega_m / m->motor.from_w;
+    x->motor.theta = theta_m;
+    x->control = (pp_foc_state){torque, R * id, R * iq};
+    *state = s;
+    return PP_OK;
+}
+
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out)
 {
     double k = (double)state->sample++;

@@ -182,7 +182,9 @@ static void not_connected(void *context, MQTTAsync_failureData *data)
     pp_mqtt *c = context;
     int code = data ? data->code : -1;
     const char *text = data && data->message ? data->message : "no answer";
-    if (code == 4 || code == 5)
+    if (c->status.connections > 0) /* it will try again by itself */
+        set_link(c, PP_LINK_LOST, PP_FAULT_NETWORK, text);
+    else if (code == 4 || code == 5)
         set_link(c, PP_LINK_REFUSED, PP_FAULT_LOGIN, "bad user name or password, or not authorised");
     else if (c->status.fault == PP_FAULT_TLS) /* said by OpenSSL already */
         set_link(c, PP_LINK_REFUSED, PP_FAULT_TLS, NULL);

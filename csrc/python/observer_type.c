@@ -1,10 +1,14 @@
 /* Observer: the Kalman filter of a drive; whole records with the GIL released. */
 #include "core.h"
 
+#include <string.h>
+
 #include "polepair/observe.h"
 
 typedef struct observer_object {
     PyObject_HEAD pp_observer o;
+    double time, u[2]; /* of the last row of a record, u held from there on */
+    bool begun;
 } observer_object;
 
 static PyObject *observer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -83,8 +87,35 @@ static bool take_record(record *r, PyObject *const *args, Py_ssize_t count)
     return r->out != NULL;
 }
 
-/* Rows of estimates, each after its own currents. Row 0 has no interval before it. */
-static void run(pp_observer *o, const record *r, bool unscented)
+/* The interval up to row k: its voltage is the one of the row before it, maybe of an earlier call. A pause of more than PAUSE
+ * seconds, or one without a voltage, is passed by the mechanics alone. */
+static void one_row(observer_object *self, double t, double ia, double ib, bool unscented)
+{
+    const double PAUSE = 0.05, dt = t - self->time, known = self->u[0] + self->u[1], seen = ia + ib;
+    pp_observer *o = &self->o;
+    const bool driven = self->begun && dt > 0 && dt <= PAUSE && known - known == 0;
+    if (seen - seen != 0) { /* no currents in this row */
+        if (driven)
+            pp_observer_predict(o, self->u[0], self->u[1], dt);
+        else if (self->begun && dt > 0)
+            pp_observer_coast(o, dt < 1 ? dt : 1);
+        return;
+    }
+    if (driven && unscented) {
+        pp_observer_unscented(o, self->u[0], self->u[1], dt, ia, ib);
+        return;
+    }
+    if (driven) {
+        pp_observer_step(o, self->u[0], self->u[1], dt, ia, ib);
+        return;
+    }
+    if (self->begun && dt > 0)
+        pp_observer_coast(o, dt < 1 ? dt : 1);
+    pp_observer_currents(o, ia, ib);
+}
+
+/* Rows of estimates, each after its own currents. */
+static void run(observer_object *self, const record *r, bool unscented)
 {
     const double *t = PyArray_DATA(r->column[0]), *ua = PyArray_DATA(r->column[1]), *ub = PyArray_DATA(r->column[2]);
     const double *ia = PyArray_DATA(r->column[3]), *ib = PyArray_DATA(r->column[4]);
@@ -92,15 +123,9 @@ static void run(pp_observer *o, const record *r, bool unscented)
     npy_intp n = PyArray_SIZE(r->column[0]), width = PyArray_SIZE(r->outputs);
     double *out = PyArray_DATA(r->out), all[PP_ESTIMATE_COUNT];
     for (npy_intp k = 0; k < n; k++) {
-        if (k > 0 && unscented) {
-            pp_observer_unscented(o, ua[k - 1], ub[k - 1], t[k] - t[k - 1], ia[k], ib[k]);
-        } else {
-            if (k > 0)
-                pp_observer_step(o, ua[k - 1], ub[k - 1], t[k] - t[k - 1], ia[k], ib[k]);
-            else
-                pp_observer_currents(o, ia[k], ib[k]);
-        }
-        pp_observer_estimates(o, all);
+        one_row(self, t[k], ia[k], ib[k], unscented);
+        self->time = t[k], self->u[0] = ua[k], self->u[1] = ub[k], self->begun = true;
+        pp_observer_estimates(&self->o, all);
         for (npy_intp i = 0; i < width; i++)
             *out++ = all[list[i]];
     }
@@ -115,9 +140,9 @@ static PyObject *observer_run(PyObject *object, PyObject *const *args, Py_ssize_
     int unscented = count > 7 ? PyObject_IsTrue(args[7]) : 0;
     PyObject *out = NULL;
     if (unscented >= 0 && take_record(&r, args, count)) {
-        pp_observer *o = &((observer_object *)object)->o;
+        observer_object *self = (observer_object *)object;
         Py_BEGIN_ALLOW_THREADS
-        run(o, &r, unscented != 0);
+        run(self, &r, unscented != 0);
         Py_END_ALLOW_THREADS
         out = Py_NewRef((PyObject *)r.out);
     }
@@ -195,7 +220,8 @@ static PyObject *observer_fork(PyObject *object, PyObject *unused)
     allocfunc allocate = (allocfunc)PyType_GetSlot(Py_TYPE(object), Py_tp_alloc);
     observer_object *copy = (observer_object *)allocate(Py_TYPE(object), 0);
     if (copy)
-        copy->o = ((observer_object *)object)->o;
+        memcpy((char *)copy + offsetof(observer_object, o), (char *)object + offsetof(observer_object, o),
+               sizeof *copy - offsetof(observer_object, o));
     return (PyObject *)copy;
 }
 

@@ -163,6 +163,26 @@ static PyObject *twin_reset(PyObject *object, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+static PyObject *twin_ask(PyObject *object, PyObject *args)
+{
+    double speed, load;
+    if (!PyArg_ParseTuple(args, "dd:ask", &speed, &load) || !claim((twin_object *)object))
+        return NULL;
+    pp_twin_ask(&((twin_object *)object)->twin, speed, load);
+    Py_RETURN_NONE;
+}
+
+static PyObject *twin_place(PyObject *object, PyObject *args)
+{
+    twin_object *self = (twin_object *)object;
+    double id, iq, omega, theta, torque;
+    if (!PyArg_ParseTuple(args, "ddddd:place", &id, &iq, &omega, &theta, &torque) || !claim(self))
+        return NULL;
+    if (pp_twin_place(&self->twin, &self->state, id, iq, omega, theta, torque) != PP_OK)
+        return PyErr_Format(PyExc_ValueError, "drive.kind: only a foc twin can be placed, expected foc");
+    Py_RETURN_NONE;
+}
+
 static PyObject *twin_fork(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -197,6 +217,10 @@ static PyMethodDef twin_methods[] = {
      "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at its start, "
      "float64."},
     {"reset", twin_reset, METH_NOARGS, "reset($self, /)\n--\n\nBack to rest."},
+    {"ask", twin_ask, METH_VARARGS,
+     "ask($self, speed_ref, load_torque, /)\n--\n\nFrom now on this speed reference and this load torque."},
+    {"place", twin_place, METH_VARARGS,
+     "place($self, id, iq, omega_m, theta_m, torque, /)\n--\n\nPuts a foc twin into an observed state."},
     {"fork", twin_fork, METH_NOARGS, "fork($self, /)\n--\n\nA second twin in the same state."},
     {NULL, NULL, 0, NULL}};
 

@@ -51,6 +51,13 @@ pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state);
 /* One control period: the controller samples, *out (may be NULL) gets every channel, the machine moves. */
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out);
 
+/* From now on this speed reference [rad/s] and this load torque [N m], whatever the parameters say. */
+void pp_twin_ask(pp_twin *twin, double speed_ref, double load_torque);
+/* Puts a FOC twin into a state that was observed: currents [A], mechanical speed [rad/s] and angle [rad], the controllers
+ * as they would stand there in steady state against this torque [N m]. PP_ARGUMENT for a six-step twin. */
+pp_status pp_twin_place(const pp_twin *twin, pp_state *state, double id, double iq, double omega_m, double theta_m,
+                        double torque);
+
 /* What a run of these channels has to carry along: a set of PP_WITH_*. */
 int pp_twin_needs(const pp_twin *twin, const int *channels, int count);
 
