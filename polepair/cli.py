@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from . import _core
-from .errors import CadError, DivergedError, FileError, LinkError
+from .errors import CadError, DivergedError, FileError, LinkError, StoreError
 from .motor import catalogue, load
 from .table import derived, parameters
 from .twin import ALL, Twin
@@ -81,7 +81,7 @@ class OneLine(click.Group):
         """Runs the command."""
         try:
             return super().invoke(ctx)
-        except (FileError, DivergedError, CadError, LinkError, ValueError) as e:
+        except (FileError, DivergedError, CadError, LinkError, StoreError, ValueError) as e:
             click.echo(f"polepair: {e}", err=True)
             ctx.exit(2)
         except ImportError as e:
@@ -295,11 +295,11 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
 
     RECORD has the columns time u_alpha u_beta i_alpha i_beta in SI units; u[k] is the mean over [t[k], t[k+1]).
     """
-    from .estimate import checked, read_record
+    from .estimate import checked
     from .estimate import estimate as run_estimate
 
     m = _motor(motor, settings)
-    columns = read_record(record)
+    columns = _recorded(record)
     checked(columns, str(record))
     result = run_estimate(m, columns, not fixed, noise, method)
     if out:
@@ -361,7 +361,6 @@ def live(motor, mqtt, serial, record, channels, fmt, topic, seconds, pace, publi
     import math
 
     from . import live as operational
-    from .estimate import read_record
     from .mqtt import Link
     from .screen import show
 
@@ -376,7 +375,7 @@ def live(motor, mqtt, serial, record, channels, fmt, topic, seconds, pace, publi
     elif serial:
         view = operational.connect(f"serial:{serial}", m, channels=names or operational.DRIVE)
     elif record:
-        view = operational.replay(read_record(record), m, pace)
+        view = operational.replay(_recorded(record), m, pace)
     else:
         view = operational.simulate(Twin(m), pace=pace)
     with view:
@@ -417,3 +416,113 @@ def device(motor, mqtt, seconds, settings, **link):
         pass
     source.close()
     publisher.close()
+
+
+def _seconds(text: str) -> float:
+    """90, 90s, 15min, 12h, 7d."""
+    units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+    number = text.rstrip("smindh ")
+    try:
+        return float(number) * units[text[len(number) :].strip() or "s"]
+    except (ValueError, KeyError):
+        raise ValueError(f"{text}: expected a time such as 90s, 15min, 12h or 7d") from None
+
+
+@main.command()
+@click.argument("url")
+@click.option("--out", "-o", type=FILE, required=True, help="Store to write into; it is made, or gone on with.")
+@click.option("--stream", default="fast", show_default=True)
+@click.option("--channels", help="Channels of the stream, by commas (default: from the device's birth).")
+@click.option(
+    "--format", "fmt", type=click.Choice(["frame", "json", "sparkplug"]), help="Of the messages, with --channels."
+)
+@click.option("--topic", help="Topic of the samples, where it is not the asset's own.")
+@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
+@click.option("--keep", help="Keep only the newest: 12h, 7d (default: all).")
+@mqtt_options
+@JSON
+def record(url, out, stream, channels, fmt, topic, seconds, keep, as_json, **link):
+    """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed."""
+    import hashlib
+    import time
+
+    from .mqtt import MqttSource
+    from .store import Recorder
+
+    names = tuple(channels.split(",")) if channels else None
+    me = f"polepair-record-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:12]}"
+    options = {**_link_options(**link), "client_id": me, "clean": False, "topic": topic}
+    source = MqttSource(url, stream, names, fmt, **options)
+    recorder = Recorder(out, source.stream, stream, _seconds(keep) if keep else None)
+    end = time.monotonic() + (seconds if seconds is not None else float("inf"))
+    try:
+        source.start()
+        while time.monotonic() < end:
+            time.sleep(0.2)
+            if recorder.error and not as_json:
+                click.echo(f"polepair: {recorder.error}", err=True)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        source.close()
+        recorder.close()
+    n = source.stream.stats
+    data = {"out": str(out), **n, "error": recorder.error}
+    text = f"{out}: {n['rows']} rows in {n['messages']} messages; lost {n['lost']}, twice {n['duplicates']}"
+    _say(as_json, data, [text + f", late {n['out_of_order']}, restarts {n['restarts']}"])
+
+
+@main.command()
+@click.argument("store", type=FILE)
+@click.option("--stream", help="Name of the stream (default: the only one).")
+@click.option("--mqtt", metavar="URL", required=True, help="Where to: mqtt://host/asset.")
+@click.option("--pace", default=1.0, show_default=True, help="Recorded seconds per second; 0: as fast as it goes.")
+@mqtt_options
+def replay(store, stream, mqtt, pace, **link):
+    """Plays a stored or saved recording to a broker, as the device would (polepair live --replay shows it here)."""
+    import time
+
+    from .mqtt import Publisher
+    from .sources import Recording
+    from .streams import Format
+    from .wire import StreamInfo
+
+    recording = Recording(_recorded(store, stream), pace)
+    info = StreamInfo(recording.stream.channels, Format("frame"), float(np.median(np.diff(recording.time))))
+    publisher = Publisher(mqtt, {"fast": info}, store.stem, **_link_options(**link))
+    recording.send = publisher.send
+    recording.start()
+    try:
+        while recording.running:
+            time.sleep(0.05)
+    except KeyboardInterrupt:
+        pass
+    recording.close()
+    publisher.close()
+    click.echo(f"{store}: {len(recording.time)} rows to {publisher.base}/t/fast, {publisher.unsent} messages not sent")
+
+
+def _recorded(path, stream=None) -> dict:
+    """A record from a store, or from a file of columns."""
+    from .estimate import read_record
+    from .store import Store
+
+    if path.suffix in (".npz", ".csv", ".parquet"):
+        return read_record(path)
+    with Store(path) as opened:
+        return opened.record(stream)
+
+
+@main.command()
+@click.argument("store", type=FILE)
+@click.option("--stream", help="Name of the stream (default: the only one).")
+@click.option("--out", "-o", type=FILE, required=True, help="File: .parquet or .csv.")
+@JSON
+def export(store, stream, out, as_json):
+    """Writes a recorded stream as Parquet or CSV, times as whole nanoseconds."""
+    from .store import Store, write_rows
+
+    with Store(store) as opened:
+        rows = opened.read(stream)
+    write_rows(rows, out)
+    _say(as_json, {"rows": len(rows), "out": str(out)}, [f"{store}: {len(rows)} rows in {out}"])
