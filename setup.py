@@ -18,6 +18,7 @@ FULL_API = bool(os.environ.get("POLEPAIR_FULL_API"))  # debug interpreters count
 SAME_BITS = ["-ffp-contract=off", "-fno-tree-slp-vectorize"]
 FLAGS = ["-std=c11", "-O3", "-fno-math-errno", *SAME_BITS, "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 FLAGS += ["-Wpointer-arith", "-Wstrict-prototypes", "-Werror=implicit-function-declaration"]
+EXTRA = os.environ.get("POLEPAIR_CFLAGS", "").split()
 MACROS = [("NPY_TARGET_VERSION", "NPY_1_22_API_VERSION")] + ([] if FULL_API else [("Py_LIMITED_API", "0x030b0000")])
 
 
@@ -47,16 +48,17 @@ CORE = Extension(
     sources(),
     include_dirs=["csrc/include", "csrc/host", numpy.get_include()],
     define_macros=MACROS,
-    extra_compile_args=FLAGS + os.environ.get("POLEPAIR_CFLAGS", "").split(),
-    extra_link_args=os.environ.get("POLEPAIR_CFLAGS", "").split(),
+    extra_compile_args=FLAGS + EXTRA,
+    extra_link_args=EXTRA,
     depends=sorted(HEADERS),
     py_limited_api=not FULL_API,
 )
 
 
 def mqtt():
-    """polepair._mqtt on paho.mqtt.c, linked statically so that its socket calls can be led through a read buffer; on the
-    build of `make paho` where there is one, else on Debian's. None where neither is there: everything else works."""
+    """polepair._mqtt on paho.mqtt.c, linked statically so that its socket calls can be led through a read buffer; on
+    the build of `make paho` where there is one, else on Debian's. None where neither is there: everything else
+    works."""
     fast = "build/paho/libpaho.a"
     library = fast if os.path.exists(fast) else next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:
@@ -66,13 +68,11 @@ def mqtt():
         Extension(
             "polepair._mqtt",
             [*sorted(glob("csrc/mqtt/*.c")), "csrc/host/clock.c"],
-            include_dirs=["csrc/include", "csrc/host", "csrc/python"]
-            + (["build/paho/include"] if library == fast else []),
+            include_dirs=["csrc/include"] + (["build/paho/include"] if library == fast else []),
             define_macros=MACROS,
-            extra_compile_args=FLAGS + os.environ.get("POLEPAIR_CFLAGS", "").split(),
-            extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped]
-            + os.environ.get("POLEPAIR_CFLAGS", "").split(),
-            depends=sorted(HEADERS) + [library],
+            extra_compile_args=FLAGS + EXTRA,
+            extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped, *EXTRA],
+            depends=[*sorted(HEADERS), library],
             py_limited_api=not FULL_API,
         )
     ]

@@ -124,10 +124,10 @@ def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = F
 def estimate(motor, record, adapt: bool = True, noise: float | None = None, method: str = "ekf") -> Estimate:
     """Speed, angle, load torque and the rest of a record, with their standard deviations.
 
-    record: columns time [s], u_alpha, u_beta [V] and i_alpha, i_beta [A]; u[k] is the mean over [t[k], t[k+1]). The rotor's
-    angle at the start need not be known: several beginnings are tried and the one with the smallest residuals is taken.
-    adapt: Rs and psi_pm are estimated along, and with them the temperatures. noise: standard deviation of a current
-    measurement [A] (default: from the record). method: "ekf" or "ukf".
+    record: columns time [s], u_alpha, u_beta [V] and i_alpha, i_beta [A]; u[k] is the mean over [t[k], t[k+1]). The
+    rotor's angle at the start need not be known: several beginnings are tried and the one with the smallest residuals
+    is taken. adapt: Rs and psi_pm are estimated along, and with them the temperatures. noise: standard deviation of a
+    current measurement [A] (default: from the record). method: "ekf" or "ukf".
     """
     if method not in ("ekf", "ukf"):
         raise ValueError(f"method = {method!r}: expected ekf or ukf")

@@ -39,8 +39,8 @@ def sensors_of(channels) -> str | None:
 class Estimator:
     """The observer over the rows of a stream; the same rows give the same bits however they are cut.
 
-    With currents and voltages the first START rows choose the beginning (the motor may be turning already), and every LOOK
-    rows an observer that lost the motor begins again; their estimates are NaN, quality 1.
+    With currents and voltages the first START rows choose the beginning (the motor may be turning already), and every
+    LOOK rows an observer that lost the motor begins again; their estimates are NaN, quality 1.
     """
 
     def __init__(self, motor: Motor, channels, adapt: bool = True):
@@ -205,7 +205,10 @@ class Live:
         return twin
 
     def ahead(self, seconds: float, speed=None, load=None, record=ALL) -> Result:
-        """What would happen from now on: this speed reference [rad/s] and this load torque [N m] (default: as they are)."""
+        """
+
+        hat would happen from now on: this speed reference [rad/s] and this load torque [N m] (default: as they are).
+        """
         twin, v = self.fork(), self.values
         twin.ask(v["est.omega_m"] if speed is None else speed, v["est.torque_load"] if load is None else load)
         names, columns = channel_columns(record)
@@ -241,7 +244,10 @@ def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels
 
 
 def simulate(twin: Twin, **options) -> Live:
-    """The embedded default: a computed motor whose samples go the way of a real one's. options: of sources.Simulated."""
+    """The embedded default: a computed motor whose samples go the way of a real one's.
+
+    options: of sources.Simulated.
+    """
     return Live(Simulated(twin, **options), twin.params)
 
 

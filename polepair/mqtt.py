@@ -42,8 +42,8 @@ def password_from(file=None) -> Secret:
 
 
 class Link:
-    """One connection to a broker. Options: password_file, ca, certificate, key (files), client_id, keep_alive [s], timeout [s],
-    clean (False: the broker keeps what comes while the link is down), will (topic, payload)."""
+    """One connection to a broker. Options: password_file, ca, certificate, key (files), client_id, keep_alive [s],
+    timeout [s], clean (False: the broker keeps what comes while the link is down), will (topic, payload)."""
 
     def __init__(self, url: str | Address, password_file=None, ca=None, certificate=None, key=None, client_id=None,
                  keep_alive=10, timeout=10, clean=True, will=None):  # fmt: skip

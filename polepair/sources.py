@@ -1,5 +1,5 @@
-"""Where samples come from: a simulated motor, a recording, a serial line. Each pushes messages into its stream from a thread
-of its own; an MQTT source (mqtt.py) pushes from paho's."""
+"""Where samples come from: a simulated motor, a recording, a serial line. Each pushes messages into its stream from a
+thread of its own; an MQTT source (mqtt.py) pushes from paho's."""
 
 import math
 import threading
@@ -73,8 +73,8 @@ def shaft_load(params, at: float) -> tuple[float, float]:
 class Simulated(Source):
     """A motor that is computed instead of measured: its samples go through the same frames and decoder as a device's.
 
-    scenario(params, seconds) gives speed reference and load torque. noise: standard deviation of the currents over i_max.
-    pace: simulated seconds per second, 0 for as fast as it goes; seconds: ends then.
+    scenario(params, seconds) gives speed reference and load torque. noise: standard deviation of the currents over
+    i_max. pace: simulated seconds per second, 0 for as fast as it goes; seconds: ends then.
     """
 
     name = "simulated"
@@ -142,7 +142,7 @@ class Recording(Source):
             last = min(first + self.batch, len(ns))
             even = np.flatnonzero(np.abs(steps[first : last - 1] - (steps[first] if first < len(steps) else 0)) > 2)
             last = first + 1 + int(even[0]) if even.size else last
-            step = int(round((ns[last - 1] - ns[first]) / (last - 1 - first))) if last - first > 1 else 0
+            step = round((ns[last - 1] - ns[first]) / (last - 1 - first)) if last - first > 1 else 0
             self.send(frame(self.block[first:last], int(ns[first]), max(step, 0), at & 0xFFFFFFFF, encoding="float64"))
             first, at = last, last
             if self.pace and first < len(ns):
@@ -154,8 +154,8 @@ class Recording(Source):
 class Serial(Source):
     """A serial line: COBS packets of frame + CRC-32 (docs/wire.md), or lines of comma-separated values.
 
-    kind "cobs": frames of `channels`. kind "csv": one sample a line, the channels' values in order, as JSON arrays would
-    hold them; the arrival is their time. `port` is opened read-only at `baud`.
+    kind "cobs": frames of `channels`. kind "csv": one sample a line, the channels' values in order, as JSON arrays
+    would hold them; the arrival is their time. `port` is opened read-only at `baud`.
     """
 
     name = "serial"

@@ -1,8 +1,9 @@
-"""The store: SQLite with float32 chunks and exact times, behind a journal of raw messages that outlives a killed process.
+"""The store: SQLite with float32 chunks and exact times, behind a journal of raw messages that outlives a killed
+process.
 
-A message is in the journal (a copy into a mapped file) before it is acknowledged. The recorder's thread decodes the journal
-into chunks; chunks, the journal's position and the sequence numbers seen change in one transaction, so whatever dies when,
-each message is stored once. docs/reliability.md says what survives what.
+A message is in the journal (a copy into a mapped file) before it is acknowledged. The recorder's thread decodes the
+journal into chunks; chunks, the journal's position and the sequence numbers seen change in one transaction, so
+whatever dies when, each message is stored once. docs/reliability.md says what survives what.
 """
 
 import json

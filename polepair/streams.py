@@ -42,8 +42,8 @@ class Format:
 
     kind: "frame" (the binary batch of docs/wire.md), "json" (a sample, or a batch of rows), "sparkplug" or "packed".
     names: payload key (or Sparkplug metric) to channel, where they differ. keys: payload key to "time", "seq", "boot",
-    "step" (sampling period) or "rows". aliases: Sparkplug alias to channel or "time", "seq", "boot"; births add to them.
-    scales: units per count of integers, by channel. time_unit: of the payload's time.
+    "step" (sampling period) or "rows". aliases: Sparkplug alias to channel or "time", "seq", "boot"; births add to
+    them. scales: units per count of integers, by channel. time_unit: of the payload's time.
     """
 
     kind: str = "frame"

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-C_LAYERS = {"csrc/include/polepair": 1, "csrc/core": 2, "csrc/host": 3, "csrc/python": 4}
+C_LAYERS = {"csrc/include/polepair": 1, "csrc/core": 2, "csrc/host": 3, "csrc/python": 4, "csrc/mqtt": 4}
 HEADER_ONLY = {"stdint.h", "stddef.h", "stdbool.h", "immintrin.h"}
 CORE_ONLY = HEADER_ONLY | {"string.h"}
 FACES = {
@@ -19,11 +19,14 @@ FACES = {
 PLAIN = {"polepair/section.py", "polepair/pose.py", "polepair/parts.py", "polepair/keyframes.py"}
 MODULES = [  # a module may import those of its own row and of the rows before it, never of those after it
     ["errors", "plots", "section", "pose", "maps"],
-    ["table", "files", "units"],
-    ["motor", "result", "parts", "keyframes", "plans", "executors"],
-    ["twin"],
-    ["sweeps", "cad", "generate"],
-    ["report", "film"],
+    ["table", "files", "units", "streams"],
+    ["motor", "result", "parts", "keyframes", "plans", "executors", "wire", "store"],
+    ["twin", "mqtt", "broker"],
+    ["sweeps", "cad", "generate", "estimate", "sources"],
+    ["report", "film", "live", "sinks"],
+    ["screen"],
+    ["cli_common"],
+    ["cli_live"],
     ["cli"],
     ["__main__"],
 ]

@@ -209,8 +209,9 @@ void pp_observer_coast(pp_observer *o, double seconds)
 }
 
 /* One scalar measurement: residual e, P H' and the residual's variance S; x and P move. Its share of the NIS. */
-PP_INLINE pp_real correct(pp_observer *o, row *P, pp_real e, row PHt, pp_real S, int n)
+PP_INLINE pp_real correct(pp_observer *o, row *P, pp_real e, const row *column, pp_real S, int n)
 {
+    const row PHt = *column;
     pp_real inverse = PP_R(1) / S;
     row gain = PHt * inverse;
 #pragma GCC unroll 8
@@ -306,7 +307,7 @@ static void state_measured(pp_observer *o, int i, pp_real e, pp_real sigma)
     row P[N];
     load(o, P);
     row PHt = P[i];
-    correct(o, P, e, PHt, PHt[i] + sigma * sigma, N);
+    correct(o, P, e, &PHt, PHt[i] + sigma * sigma, N);
     store(o, P);
     o->we_mean += PP_R(0.005) * (pp_abs(o->x[PP_X_WE]) - o->we_mean);
     o->count++;
@@ -336,6 +337,6 @@ void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma)
     load(o, P);
     row PHt = by_iq * P[PP_X_IQ] + by_we * P[PP_X_WE];
     pp_real e = (pp_real)i_bus - k * iq * (Rs * iq + we * psi);
-    correct(o, P, e, PHt, by_iq * PHt[PP_X_IQ] + by_we * PHt[PP_X_WE] + (pp_real)(sigma * sigma), N);
+    correct(o, P, e, &PHt, by_iq * PHt[PP_X_IQ] + by_we * PHt[PP_X_WE] + (pp_real)(sigma * sigma), N);
     store(o, P);
 }

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "../host/clock.h"
 #include "socket_buffer.h"
 
 enum { FILTERS = 16, MAIL_MAX = 1024, MAIL_BYTES = 4 << 20, MAIL_LARGEST = 256 << 10 };

@@ -3,7 +3,7 @@
 #ifndef PP_MQTT_CLIENT_H
 #define PP_MQTT_CLIENT_H
 
-#include "stream_handle.h"
+#include "polepair/stream.h"
 
 enum { PP_ROUTES_MAX = 64, PP_TEXT_MAX = 256 };
 

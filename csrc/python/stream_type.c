@@ -4,8 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "clock.h"
-#include "stream_handle.h"
+#include "polepair/stream.h"
 
 typedef struct journal_object {
     PyObject_HEAD pp_journal *journal;

@@ -1,8 +1,8 @@
 """Records of drives simulated by motulator 0.5 (own model, solver and controller), to judge the estimator by.
 
 motulator_records.py FOLDER: writes NAME.npz (time, u_alpha, u_beta, i_alpha, i_beta measured; omega_m, theta_e,
-torque_load true) and NAME.toml per drive; u[k] is the mean over [t[k], t[k+1]). Takes a minute a drive. The records that
-ship in tests/data were made by it, in float32.
+torque_load true) and NAME.toml per drive; u[k] is the mean over [t[k], t[k+1]). Takes a minute a drive. The records
+that ship in tests/data were made by it, in float32.
 """
 
 import sys
@@ -12,7 +12,8 @@ import motulator.drive.control.sm as control
 import numpy as np
 from motulator.drive import model, utils
 
-DRIVES = {  # machine, DC voltage, period, speed profile [(time, rad/s)], load steps [(time, N m)], noise of the full scale
+# Machine, DC voltage, period, speed steps over time (of the base speed) and load steps (of the rated torque).
+DRIVES = {
     "ipmsm-2kw": {
         "par": {"n_p": 3, "R_s": 3.6, "L_d": 0.036, "L_q": 0.051, "psi_f": 0.545},
         "J": 0.015, "u_dc": 540, "T_s": 125e-6, "i": 4.3 * 2**0.5, "tau": 14, "base": 157.08,
@@ -67,7 +68,9 @@ def record(name, seconds=1.5, noise=0.01):
     model.Simulation(drive, ctrl).simulate(t_stop=seconds)
     t, ia, ib, w, theta, tl = np.array(rows[: len(volts)]).T
     u = np.array(volts)
-    return dict(time=t, u_alpha=u.real, u_beta=u.imag, i_alpha=ia, i_beta=ib, omega_m=w, theta_e=theta, torque_load=tl)
+    columns = (t, u.real, u.imag, ia, ib, w, theta, tl)
+    names = ["time", "u_alpha", "u_beta", "i_alpha", "i_beta", "omega_m", "theta_e", "torque_load"]
+    return dict(zip(names, columns, strict=True))
 
 
 def motor_file(name):
@@ -76,7 +79,8 @@ def motor_file(name):
     return "\n".join([
         "schema = 1", "[motor]", f'description = "{name}, a drive of tests/oracle/motulator_records.py"',
         "[rotor]", f"pole_pairs = {p['n_p']}",
-        "[datasheet]", f"R_phase = {p['R_s']}", f"Ld = {p['L_d']}", f"Lq = {p['L_q']}", f"psi_pm = {p['psi_f']}", f"J = {d['J']}",
+        "[datasheet]", f"R_phase = {p['R_s']}", f"Ld = {p['L_d']}", f"Lq = {p['L_q']}",
+        f"psi_pm = {p['psi_f']}", f"J = {d['J']}",
         "[drive]", f"u_dc = {d['u_dc']}", f"period = {d['T_s']}", f"i_max = {2 * d['i']}", "",
     ])  # fmt: skip
 

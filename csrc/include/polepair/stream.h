@@ -155,4 +155,17 @@ typedef struct pp_record_view {
 } pp_record_view;
 bool pp_journal_next(const uint8_t *segment, size_t size, uint64_t *offset, pp_record_view *record);
 
+/* How another extension module reaches a stream: this, in a capsule of this name. */
+#define PP_STREAM_HANDLE "polepair.stream"
+
+typedef struct pp_stream_handle {
+    pp_stream *stream;
+    bool (*push)(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns, int flags);
+    void (*keep)(pp_stream *stream);
+    void (*drop)(pp_stream *stream);
+} pp_stream_handle;
+
+/* Wall clock [ns since 1970]. */
+int64_t pp_now_ns(void);
+
 #endif
