@@ -250,4 +250,28 @@ def export(store, stream, out, as_json):
     say(as_json, {"rows": len(rows), "out": str(out)}, [f"{store}: {len(rows)} rows in {out}"])
 
 
-COMMANDS = (estimate, live, device, record, replay, export)
+@click.command("broker-config")
+@click.argument("assets", nargs=-1, required=True)
+@click.option(
+    "--out", "-o", type=click.Path(file_okay=False), default="broker", show_default=True, help="Folder to make."
+)
+@click.option(
+    "--host", "hosts", multiple=True, default=("localhost",), help="Name or address that clients use; repeat."
+)
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", type=int, help="Default: 8883, or 1883 without TLS.")
+@click.option("--prefix", default="", help="Topics before polepair/1/...")
+@click.option("--no-tls", is_flag=True, help="Plain TCP: for loopback only.")
+@click.option("--mutual", is_flag=True, help="Clients need certificates too.")
+@click.option("--commands", is_flag=True, help="Let the twin send commands (off by default).")
+@JSON
+def broker_config(assets, out, hosts, bind, port, prefix, no_tls, mutual, commands, as_json):
+    """A mosquitto configuration for ASSETS: persistence, queues, access lists, TLS and a user each."""
+    from .broker import write_config
+
+    files = write_config(out, assets, hosts, bind, port, prefix, not no_tls, mutual, commands)
+    data = {k: str(v) for k, v in files.items()}
+    say(as_json, data, [f"{k}: {v}" for k, v in data.items()] + [f"start: mosquitto -c {files['configuration']}"])
+
+
+COMMANDS = (estimate, live, device, record, replay, export, broker_config)

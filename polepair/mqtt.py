@@ -80,7 +80,7 @@ class Link:
         if status["link"] != "up":
             self.close()
             kind, where = FAULTS.get(status["fault"], LinkError), self.address.uri
-            raise kind(f"{where}: {status['text'] or 'no answer'}, expected {_expected(status['fault'])}")
+            raise kind(f"{where}: {_reason(status['text'])}, expected {_expected(status['fault'])}")
         return self
 
     @property
@@ -105,6 +105,12 @@ class Link:
         """Says goodbye and ends the library's threads for this link."""
         _open.discard(self)
         self.core.close(1.0)
+
+
+def _reason(text: str) -> str:
+    """OpenSSL's words without its numbers: thread:error:code:library:function:reason:file:line."""
+    parts = text.split(":")
+    return parts[5] if len(parts) > 6 and parts[1] == "error" else text or "no answer"
 
 
 def _expected(fault: str) -> str:
@@ -146,7 +152,7 @@ class MqttSource:
         finally:
             link.close()
         if mail is None:
-            raise LinkError(f"{self.address.base}/birth: no birth of this device, expected one, or channels= and fmt=")
+            raise LinkError(f"{self.address.base}/birth: no birth of this device, expected one, topics that the ACL allows, or channels= and fmt=")
         streams = read_birth(mail[1])
         if stream_name not in streams:
             raise ValueError(f"birth: no stream {stream_name}, expected one of {', '.join(streams) or 'none'}")

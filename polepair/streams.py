@@ -59,9 +59,9 @@ class Format:
 class Rows:
     """Rows of a stream: `time`, `seq`, `arrival` (int64; ns since 1970, number, ns) and one array per channel."""
 
-    def __init__(self, channels, time, seq, arrival, columns, missed=0):
+    def __init__(self, channels, time, seq, arrival, columns, missed=0, first=0):
         self.channels, self.time, self.seq, self.arrival, self.columns = channels, time, seq, arrival, columns
-        self.missed = missed
+        self.missed, self.first = missed, first
 
     def __len__(self) -> int:
         return len(self.time)
@@ -116,21 +116,26 @@ class Stream:
 
     def read(self, limit: int | None = None) -> Rows:
         """Copies of the rows that came since the last read; `missed` counts those overwritten in between."""
+        rows = self.since(self._read, limit)
+        self._read = rows.first + len(rows)
+        return rows
+
+    def since(self, row: int, limit: int | None = None) -> Rows:
+        """Copies of the rows from number `row` on, at most `limit`; `first` is the first one's number."""
         while True:
-            last = self.core.head
-            floor = self.core.floor
-            missed = max(0, floor - self._read)
-            first = max(self._read, floor)
-            last = last if limit is None else min(last, first + limit)
-            rows = self._rows(first, last, missed)
+            first = max(row, self.core.floor)
+            last = self.core.head if limit is None else min(self.core.head, first + limit)
+            try:
+                rows = self._rows(first, max(first, last), first - row)
+            except IndexError:  # the ring came round meanwhile
+                continue
             copies = [c.copy() for c in (rows.time, rows.seq, rows.arrival, *rows.columns)]
             if self.core.floor <= first:  # nothing was overwritten while copying
-                self._read = last
-                return Rows(self.channels, *copies[:3], copies[3:], missed)
+                return Rows(self.channels, *copies[:3], copies[3:], first - row, first)
 
     def _rows(self, first: int, last: int, missed: int) -> Rows:
         arrival, seq, time, *columns = (self.core.column(c, first, last) for c in range(-3, len(self.channels)))
-        return Rows(self.channels, time, seq, arrival, columns, missed)
+        return Rows(self.channels, time, seq, arrival, columns, missed, first)
 
 
 def _target(name: str, channels) -> int:

@@ -28,12 +28,12 @@ size_t pp_cobs_decode(const uint8_t *in, size_t length, uint8_t *out, size_t roo
     while (i < length) {
         uint8_t code = in[i++];
         if (code == 0 || (size_t)(code - 1) > length - i || (size_t)code > room - n + 1)
-            return 0;
+            return PP_COBS_BROKEN;
         for (int k = 1; k < code; k++)
             out[n++] = in[i++];
         if (code < 255 && i < length) {
             if (n >= room)
-                return 0;
+                return PP_COBS_BROKEN;
             out[n++] = 0;
         }
     }

@@ -63,29 +63,26 @@ PyObject *call_frame_header(PyObject *module, PyObject *bytes)
 
 typedef size_t recoder(const uint8_t *in, size_t length, uint8_t *out, size_t room);
 
-static PyObject *recode(PyObject *bytes, recoder *run, size_t more, const char *what)
+/* The bytes that a recoder makes; `failed` is what it returns where it cannot. */
+static PyObject *recode(PyObject *bytes, recoder *run, size_t failed)
 {
     Py_buffer view;
     if (PyObject_GetBuffer(bytes, &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    size_t room = (size_t)view.len + more + (size_t)view.len / 254 + 2;
+    size_t length = (size_t)view.len, room = length + length / 254 + 2;
     uint8_t *out = PyMem_Malloc(room);
-    size_t n = out ? run(view.buf, (size_t)view.len, out, room) : 0;
-    PyObject *result =
-        n || (out && view.len <= 1 && !more) ? PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)n) : NULL;
+    size_t n = out ? run(view.buf, length, out, room) : failed;
+    PyObject *result = n == failed ? NULL : PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)n);
     if (!result && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, what);
+        PyErr_SetString(PyExc_ValueError, "cobs: not a whole packet");
     PyMem_Free(out);
     PyBuffer_Release(&view);
     return result;
 }
 
-PyObject *call_cobs_encode(PyObject *module, PyObject *bytes)
-{
-    return (void)module, recode(bytes, pp_cobs_encode, 1, "cobs: out of memory");
-}
+PyObject *call_cobs_encode(PyObject *module, PyObject *bytes) { return (void)module, recode(bytes, pp_cobs_encode, 0); }
 
 PyObject *call_cobs_decode(PyObject *module, PyObject *bytes)
 {
-    return (void)module, recode(bytes, pp_cobs_decode, 0, "cobs: not a whole packet");
+    return (void)module, recode(bytes, pp_cobs_decode, PP_COBS_BROKEN);
 }

@@ -43,8 +43,10 @@ pp_refusal pp_frame_values(const pp_frame *frame, const uint8_t *bytes, size_t l
  * not fit its encoding. */
 size_t pp_frame_write(const pp_frame *frame, const double *values, const double *scale, uint8_t *out, size_t room);
 
+#define PP_COBS_BROKEN ((size_t)-1)
 /* Consistent overhead byte stuffing (Cheshire & Baker, IEEE/ACM Trans. Networking 7(2) 1999). Encoding n bytes takes at
- * most n + n/254 + 1; neither writes the delimiter 0. Both return the length, 0 where it does not fit or is not COBS. */
+ * most n + n/254 + 1; neither writes the delimiter 0. Encoding returns the length, 0 where it does not fit; decoding the
+ * length, PP_COBS_BROKEN where it does not fit or is not whole. */
 size_t pp_cobs_encode(const uint8_t *in, size_t length, uint8_t *out, size_t room);
 size_t pp_cobs_decode(const uint8_t *in, size_t length, uint8_t *out, size_t room);
 

@@ -1,0 +1,153 @@
+"""Where rows go on to: a Sink takes batches of points; `pump` feeds one from a stream without ever blocking it.
+
+A sink takes a batch or raises SinkError; what was not taken is offered again, later and more seldom, and the
+stream's ring is the buffer: what it overwrites meanwhile is counted as missed.
+"""
+
+import math
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Protocol
+
+import numpy as np
+
+from .errors import LinkError
+from .streams import Rows, Stream
+
+BATCH = 5000
+PAUSE_MAX = 30.0
+
+
+class SinkError(LinkError):
+    """A sink that could not take a batch now."""
+
+
+class Sink(Protocol):
+    """What a bridge has to be."""
+
+    def write(self, rows: Rows) -> None:
+        """Takes all rows, or raises SinkError and takes none."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+class Influx:
+    """InfluxDB by line protocol over HTTP: /write of version 1, or of 2 and 3 with `url` as they want it.
+
+    url: http://host:8086/write?db=motors. Each row is a point of `measurement` with the channels as fields.
+    """
+
+    def __init__(
+        self, url: str, measurement: str = "motor", tags: dict | None = None, token=None, timeout: float = 10.0
+    ):
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url}: expected http://host:8086/write?db=NAME")
+        query = dict(urllib.parse.parse_qsl(parts.query))
+        query.setdefault("precision", "ns")
+        self.url = urllib.parse.urlunsplit((*parts[:3], urllib.parse.urlencode(query), ""))
+        name = "".join(
+            [_escaped(measurement, ", "), *(f",{_escaped(k)}={_escaped(v)}" for k, v in (tags or {}).items())]
+        )
+        self.head, self.token, self.timeout = name, token, timeout
+
+    def write(self, rows: Rows) -> None:
+        """One POST."""
+        if not len(rows):
+            return
+        request = urllib.request.Request(
+            self.url, lines(rows, self.head), {"Content-Type": "text/plain; charset=utf-8"}
+        )
+        if self.token:
+            request.add_header("Authorization", f"Token {self.token}")
+        try:
+            with urllib.request.urlopen(request, timeout=self.timeout):
+                return
+        except urllib.error.HTTPError as e:
+            detail = e.read(200).decode("utf-8", "replace").strip()
+            raise SinkError(f"{self.url}: {e.code} {detail}, expected a database that takes these points") from None
+        except (urllib.error.URLError, OSError) as e:
+            raise SinkError(f"{self.url}: {getattr(e, 'reason', e)}, expected an InfluxDB that answers") from None
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _escaped(text: str, what: str = ",= ") -> str:
+    return "".join(f"\\{c}" if c in what else c for c in str(text))
+
+
+def lines(rows: Rows, head: str) -> bytes:
+    """Line protocol of rows; missing values (NaN) are left out."""
+    names = [f"{_escaped(c)}=" for c in rows.channels]
+    block = np.column_stack(rows.columns)
+    if np.isfinite(block).all():  # one format string for all
+        one = f"{head} " + ",".join(f"{n}%.9g" for n in names) + " %d\n"
+        table = block.astype(object)
+        return "".join([one % (*v, t) for v, t in zip(table.tolist(), rows.time.tolist(), strict=True)]).encode()
+    out = []
+    for values, t in zip(block.tolist(), rows.time.tolist(), strict=True):
+        fields = ",".join(f"{n}{v:.9g}" for n, v in zip(names, values, strict=True) if math.isfinite(v))
+        if fields:
+            out.append(f"{head} {fields} {t}\n")
+    return "".join(out).encode()
+
+
+class Pump:
+    """Feeds a sink from a stream in a thread of its own."""
+
+    def __init__(self, stream: Stream, sink: Sink, batch: int = BATCH, wait: float = 0.5):
+        self.sink, self.batch, self.wait = sink, batch, wait
+        self.written = self.missed = self.failures = 0
+        self.error: str | None = None
+        self._stream, self._next = stream, stream.head
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
+        self._thread.start()
+
+    def _take(self) -> Rows:
+        rows = self._stream.since(self._next, self.batch)
+        self.missed += rows.missed
+        return rows
+
+    def _run(self) -> None:
+        pause = self.wait
+        while not self._stop.is_set():
+            self._stream.wait(self._next, self.wait)
+            rows = self._take()
+            if not len(rows):
+                continue
+            if self._offer(rows):
+                pause = self.wait
+                if len(rows) < self.batch:
+                    self._stop.wait(self.wait)
+            else:
+                self._stop.wait(pause)
+                pause = min(2 * pause, PAUSE_MAX)
+
+    def _offer(self, rows: Rows) -> bool:
+        try:
+            self.sink.write(rows)
+        except SinkError as e:
+            self.failures += 1
+            self.error = str(e)
+            self.missed -= rows.missed  # the same rows are counted again with the next try
+            return False
+        self._next = rows.first + len(rows)
+        self.written += len(rows)
+        self.error = None
+        return True
+
+    def close(self, patience: float = 5.0) -> None:
+        """Offers what is left for up to `patience` seconds, then ends."""
+        self._stop.set()
+        self._thread.join(self.wait + 30)
+        end = time.monotonic() + patience
+        while self._next < self._stream.head and time.monotonic() < end:
+            if not self._offer(self._take()):
+                time.sleep(0.2)
+        self.sink.close()
