@@ -5,7 +5,8 @@
 
 #include "polepair/math.h"
 
-enum { N = PP_X_COUNT, ROW = PP_X_ROW, MOVING = 4, FAST = 5 };
+/* A lone residual of 20 standard deviations is a bad sample, REJECTED_MAX of them in a row are a lost motor. */
+enum { N = PP_X_COUNT, ROW = PP_X_ROW, MOVING = 4, FAST = 5, GATE = 400, REJECTED_MAX = 5 };
 
 /* Rates of id, iq, speed; (ud, uq) turns with the rotor because the inverter holds it in the stator. */
 typedef struct rates {
@@ -43,6 +44,8 @@ PP_INLINE void turn(pp_observer *o, pp_real by)
     if (y < PP_R(0.25)) {
         sine = by + by * y * (PP_R(-1.0 / 6) + y * (PP_R(1.0 / 120) - y * PP_R(1.0 / 5040)));
         cosine = PP_R(1) + y * (PP_R(-0.5) + y * (PP_R(1.0 / 24) - y * (PP_R(1.0 / 720) - y * PP_R(1.0 / 40320))));
+    } else if (!(y < PP_R(1e12))) { /* no motor turns like that: the estimate is lost, and says so */
+        sine = cosine = by = (pp_real)__builtin_nan("");
     } else {
         double a, b;
         pp_sincos((double)by, &a, &b);
@@ -52,10 +55,11 @@ PP_INLINE void turn(pp_observer *o, pp_real by)
     pp_real one = PP_R(1.5) - PP_R(0.5) * (c * c + s * s); /* back onto the unit circle */
     o->c = c * one, o->s = s * one;
     pp_real theta = o->x[PP_X_THETA] + by;
-    while (theta > PP_R(PP_PI))
-        theta -= PP_R(2 * PP_PI), o->turns += PP_R(1);
-    while (theta < PP_R(-PP_PI))
-        theta += PP_R(2 * PP_PI), o->turns -= PP_R(1);
+    if (!(pp_abs(theta) <= PP_R(PP_PI))) {
+        pp_real whole = pp_whole_turns(theta);
+        theta -= PP_R(2 * PP_PI) * whole;
+        o->turns += whole;
+    }
     o->x[PP_X_THETA] = theta;
 }
 
@@ -257,6 +261,13 @@ PP_INLINE void currents(pp_observer *o, row *P, pp_real ia, pp_real ib, int n)
     const pp_real dq = d[PP_X_IQ] + id * d[PP_X_THETA], inverse = PP_R(1) / (dd * qq - dq * dq);
     const row gain_d = inverse * (qq * d - dq * q), gain_q = inverse * (dd * q - dq * d);
     const row by = ed * gain_d + eq * gain_q;
+    const pp_real nis = inverse * (qq * ed * ed - PP_R(2) * dq * ed * eq + dd * eq * eq);
+    if (nis > PP_R(GATE) && o->rejected < REJECTED_MAX) {
+        o->rejected++;
+        o->nis = nis;
+        return;
+    }
+    o->rejected = 0;
 #pragma GCC unroll 8
     for (int i = 0; i < n; i++)
         P[i] -= gain_d[i] * d + gain_q[i] * q;
@@ -266,7 +277,7 @@ PP_INLINE void currents(pp_observer *o, row *P, pp_real ia, pp_real ib, int n)
     for (int i = PP_X_LOAD; i < n; i++)
         o->x[i] += by[i];
     turn(o, by[PP_X_THETA]);
-    learn(o, inverse * (qq * ed * ed - PP_R(2) * dq * ed * eq + dd * eq * eq));
+    learn(o, nis);
     if (n == N)
         bound(o);
 }

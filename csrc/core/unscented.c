@@ -84,11 +84,9 @@ static void gather(pp_observer *o, const cloud *c)
     double s, co, theta = (double)o->x[PP_X_THETA] + (double)(mean[PP_X_THETA] - before);
     pp_sincos(theta, &s, &co);
     o->c = (pp_real)co, o->s = (pp_real)s;
-    while (theta > PP_PI)
-        theta -= 2 * PP_PI, o->turns += PP_R(1);
-    while (theta < -PP_PI)
-        theta += 2 * PP_PI, o->turns -= PP_R(1);
-    o->x[PP_X_THETA] = (pp_real)theta;
+    pp_real whole = pp_whole_turns((pp_real)theta);
+    o->turns += whole;
+    o->x[PP_X_THETA] = (pp_real)(theta - 2 * PP_PI * (double)whole);
 }
 
 void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, double ia, double ib)

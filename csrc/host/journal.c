@@ -70,7 +70,7 @@ static uint32_t crc32c(uint32_t crc, const void *p, size_t n)
 
 static uint32_t checksum(const record *r, const void *bytes, uint32_t length)
 {
-    uint32_t crc = crc32c(~0u, &r->arrival_ns, 8 + 4);
+    uint32_t crc = crc32c(~0u, &r->arrival_ns, RECORD - 8);
     return crc32c(crc, bytes, length) ^ length;
 }
 
@@ -166,6 +166,7 @@ bool pp_journal_append(pp_journal *j, int number, int64_t arrival_ns, const void
     record *r = (record *)(j->map + j->offset);
     r->arrival_ns = arrival_ns;
     r->number = number;
+    r->reserved = 0;
     memcpy(r + 1, bytes, length);
     r->check = checksum(r, bytes, (uint32_t)length);
     __atomic_store_n(&r->length, (uint32_t)length, __ATOMIC_RELEASE);

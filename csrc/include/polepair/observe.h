@@ -50,6 +50,7 @@ typedef struct pp_observer {
     pp_real nis_short; /* its mean over some 200 measurements */
     pp_real we_mean;   /* mean of |electrical speed| over some 200 measurements */
     int64_t count;
+    int rejected; /* bad samples in a row */
     bool adapt;
 } pp_observer;
 
@@ -78,6 +79,15 @@ void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma);
  * may follow. */
 void pp_observer_unscented(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
 pp_quality pp_observer_quality(const pp_observer *o);
+
+/* Nearest whole number of turns to an angle; NaN for one that no motor has (a record may hold anything). */
+static inline pp_real pp_whole_turns(pp_real angle)
+{
+    const pp_real turns = angle * PP_R(0.5 / PP_PI);
+    if (!(turns < PP_R(1e6) && turns > PP_R(-1e6)))
+        return (pp_real)__builtin_nan("");
+    return (pp_real)(int32_t)(turns + (turns < 0 ? PP_R(-0.5) : PP_R(0.5)));
+}
 
 /* Virtual sensors, one row each in estimate.def: PP_ESTIMATE(name, unit, doc). */
 typedef enum pp_estimate {
