@@ -6,7 +6,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(wildcard csrc/*/*.c csrc/*/*.h csrc/*/*/*.h csrc/*/*/*.def setup.py pyproject.toml)
 
-.PHONY: help demo test build check fmt bench docs faults clean wheel table
+.PHONY: help demo test build check fmt bench docs faults paho clean wheel table
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -47,8 +47,14 @@ table: build ## regenerates what is made from the parameter table
 bench: build ## polepair beside its peers
 	@benchmarks/run.sh
 
-faults: build ## long fault and fuzz runs
-	@$(PY) -m pytest tests -m "slow or not slow" -q
+faults: build ## long fault and fuzz runs (about two hours)
+	@packaging/setup.sh packages packaging/debian-test.txt
+	@packaging/fuzz.sh 600
+	@$(PY) -m pytest tests -m slow -q
+
+paho: build ## a faster paho.mqtt.c for MQTT, from the crate that carries its source (needs cargo)
+	@packaging/paho.sh
+	@packaging/setup.sh build $(VENV)
 
 wheel: build ## the cp311-abi3 wheel in build/wheel
 	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .

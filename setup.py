@@ -63,7 +63,7 @@ def mqtt():
     library = fast if os.path.exists(fast) else next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:
         return []
-    wrapped = [f"-Wl,--wrap={name}" for name in ("recv", "writev", "poll", "connect")]
+    wrapped = [f"-Wl,--wrap={name}" for name in ("recv", "writev", "poll", "connect", "close")]
     return [
         Extension(
             "polepair._mqtt",

@@ -54,7 +54,7 @@ class Link:
                 "MQTT was not built: expected paho.mqtt.c (libpaho-mqtt-dev) when polepair was installed"
             ) from None
         self.address = url if isinstance(url, Address) else address(url)
-        self.timeout = timeout
+        self.timeout, self.ca = timeout, None if ca is None else str(ca)
         for name, file in (("ca", ca), ("certificate", certificate), ("key", key)):
             if file is not None and not os.access(file, os.R_OK):
                 raise FileError(f"{file}: {name} file cannot be read")
@@ -79,9 +79,26 @@ class Link:
         status = self.core.status()
         if status["link"] != "up":
             self.close()
-            kind, where = FAULTS.get(status["fault"], LinkError), self.address.uri
-            raise kind(f"{where}: {_reason(status['text'])}, expected {_expected(status['fault'])}")
+            fault, text = status["fault"], _reason(status["text"])
+            if self.address.tls and fault == "network":
+                fault, text = self._look_at_tls(fault, text)
+            raise FAULTS.get(fault, LinkError)(f"{self.address.uri}: {text}, expected {_expected(fault)}")
         return self
+
+    def _look_at_tls(self, fault: str, text: str) -> tuple[str, str]:
+        """paho does not say why a handshake failed after the chain was verified; Python's ssl does."""
+        import socket
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.ca)
+        try:
+            with socket.create_connection((self.address.host, self.address.port), self.timeout) as s:
+                context.wrap_socket(s, server_hostname=self.address.host).close()
+        except ssl.SSLCertVerificationError as e:
+            return "tls", e.verify_message
+        except (OSError, ValueError):
+            return fault, text
+        return "client", "the broker ended the connection"
 
     @property
     def state(self) -> str:
@@ -117,6 +134,7 @@ def _expected(fault: str) -> str:
     return {
         "login": "a user and password that the broker knows",
         "denied": "a topic that the broker's ACL allows",
+        "client": "a certificate of our own that the broker accepts",
         "tls": "a broker certificate that the CA file signs, for this host name",
     }.get(fault, "a broker that answers")
 
@@ -152,7 +170,8 @@ class MqttSource:
         finally:
             link.close()
         if mail is None:
-            raise LinkError(f"{self.address.base}/birth: no birth of this device, expected one, topics that the ACL allows, or channels= and fmt=")
+            wanted = "expected one, topics that the ACL allows, or channels= and fmt="
+            raise LinkError(f"{self.address.base}/birth: no birth of this device, {wanted}")
         streams = read_birth(mail[1])
         if stream_name not in streams:
             raise ValueError(f"birth: no stream {stream_name}, expected one of {', '.join(streams) or 'none'}")

@@ -91,7 +91,7 @@ class Stream:
 
     def push(self, message, arrival: int | None = None, flags: int = 0) -> bool:
         """Takes one message; `arrival` in ns since 1970 (default: now). Bad ones are counted, never raised."""
-        return self.core.push(message) if arrival is None else self.core.push(message, arrival, flags)
+        return self.core.push(message, arrival, flags)
 
     @property
     def head(self) -> int:

@@ -108,7 +108,9 @@ def test_size_limit_comes_before_parsing():
 @given(data=st.data())
 def test_frames_come_back(encoding, data):
     rows, columns = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 8))
-    values = np.array(data.draw(st.lists(st.floats(-1000, 1000, width=32), min_size=rows * columns, max_size=rows * columns)))
+    values = np.array(
+        data.draw(st.lists(st.floats(-1000, 1000, width=32), min_size=rows * columns, max_size=rows * columns))
+    )
     values = values.reshape(rows, columns)
     scales = {f"c{i}": 0.05 for i in range(columns)}
     s = Stream([f"c{i}" for i in range(columns)], Format("frame", scales=scales), 4096)
@@ -129,7 +131,14 @@ def test_delta_is_smaller_than_int16():
 def test_frames_refused():
     s = stream("frame")
     good = frame(np.ones((4, 3)), 0, 1, 0)
-    for bad in (good[:31], good[:-1], good + b"x", b"Q" + good[1:], good[:1] + b"\2" + good[2:], good[:2] + b"\x09" + good[3:]):
+    for bad in (
+        good[:31],
+        good[:-1],
+        good + b"x",
+        b"Q" + good[1:],
+        good[:1] + b"\2" + good[2:],
+        good[:2] + b"\x09" + good[3:],
+    ):
         s.push(bad)
     s.push(frame(np.ones((4, 2)), 0, 1, 0))
     s.push(good[:32] + struct.pack("<12f", *([float("nan")] * 12)))
@@ -164,7 +173,9 @@ def varint(n):
 
 
 def metric(alias=None, name=b"", single=None, whole=None, kind=9):
-    body = (b"\x0a" + varint(len(name)) + name if name else b"") + (b"\x10" + varint(alias) if alias is not None else b"")
+    body = (b"\x0a" + varint(len(name)) + name if name else b"") + (
+        b"\x10" + varint(alias) if alias is not None else b""
+    )
     body += b"\x20" + varint(kind)
     body += b"\x65" + struct.pack("<f", single) if single is not None else b""
     body += b"\x58" + varint(whole) if whole is not None else b""

@@ -288,6 +288,7 @@ pp_mqtt *pp_mqtt_new(const pp_mqtt_options *o)
     take_options(c, o);
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.sendWhileDisconnected = 0;
+    create.maxBufferedMessages = 100000; /* on their way out */
     if (MQTTAsync_createWithOptions(&c->paho, o->uri, o->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &create) !=
         MQTTASYNC_SUCCESS) {
         release(c);

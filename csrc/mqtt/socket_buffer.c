@@ -28,7 +28,6 @@ typedef struct buffer {
 } buffer;
 
 static buffer *buffers[SOCKETS]; /* atomic; never freed: a descriptor comes again */
-static int filled;               /* buffers with unread bytes; atomic */
 static __thread int current = -1, skipped;
 static __thread int64_t arrival; /* of the bytes that lie in the current socket's buffer */
 
@@ -36,6 +35,7 @@ int __real_connect(int fd, const struct sockaddr *address, socklen_t length);
 ssize_t __real_recv(int fd, void *to, size_t want, int flags);
 ssize_t __real_writev(int fd, const struct iovec *parts, int count);
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
+int __real_close(int fd);
 
 static buffer *buffer_of(int fd)
 {
@@ -47,12 +47,8 @@ static int unread(const buffer *b)
     return b ? __atomic_load_n(&b->end, __ATOMIC_ACQUIRE) - __atomic_load_n(&b->first, __ATOMIC_RELAXED) : 0;
 }
 
-static bool any_filled(void) { return __atomic_load_n(&filled, __ATOMIC_RELAXED) > 0; }
-
 static void forget(buffer *b)
 {
-    if (unread(b) > 0)
-        __atomic_sub_fetch(&filled, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&b->first, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&b->end, 0, __ATOMIC_RELEASE);
     pthread_mutex_lock(&b->lock);
@@ -153,15 +149,13 @@ static ssize_t take(buffer *b, void *to, size_t want)
     size_t have = (size_t)unread(b), n = want < have ? want : have;
     memcpy(to, b->bytes + b->first, n);
     __atomic_store_n(&b->first, b->first + (int)n, __ATOMIC_RELAXED);
-    if (n == have)
-        __atomic_sub_fetch(&filled, 1, __ATOMIC_RELAXED);
     return (ssize_t)n;
 }
 
 ssize_t __wrap_recv(int fd, void *to, size_t want, int flags)
 {
     buffer *b = buffer_of(fd);
-    if (!b && any_filled() && skipped) { /* one of paho's pipes: it can wait */
+    if (!b && skipped) { /* one of paho's pipes: it can wait */
         errno = EAGAIN;
         return -1;
     }
@@ -179,7 +173,6 @@ ssize_t __wrap_recv(int fd, void *to, size_t want, int flags)
     arrival = pp_now_ns();
     __atomic_store_n(&b->first, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&b->end, (int)got, __ATOMIC_RELEASE);
-    __atomic_add_fetch(&filled, 1, __ATOMIC_RELAXED);
     return take(b, to, want);
 }
 
@@ -195,10 +188,15 @@ static int mark(struct pollfd *fds, nfds_t count, int ready)
     return ready;
 }
 
-/* The kernel is asked when nothing is buffered, and now and then about the rest: other sockets, room to write. */
+/* The kernel is asked when none of these sockets has bytes here, and now and then about the rest: other sockets, room to
+ * write. */
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
-    if (!any_filled()) {
+    bool buffered = false;
+    for (nfds_t i = 0; i < count && !buffered; i++)
+        buffered = unread(buffer_of(fds[i].fd)) > 0;
+    if (!buffered) {
+        skipped = 0;
         for (nfds_t i = 0; i < count; i++)
             flush_if_any(fds[i].fd, buffer_of(fds[i].fd));
         return __real_poll(fds, count, timeout);
@@ -212,6 +210,14 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
         ready = __real_poll(fds, count, 0);
     }
     return ready < 0 ? ready : mark(fds, count, ready);
+}
+
+int __wrap_close(int fd)
+{
+    buffer *b = buffer_of(fd);
+    if (b)
+        forget(b);
+    return __real_close(fd);
 }
 
 int64_t pp_socket_arrival(void) { return unread(buffer_of(current)) > 0 ? arrival : pp_now_ns(); }

@@ -152,7 +152,7 @@ static PyObject *stream_push(PyObject *object, PyObject *const *args, Py_ssize_t
     Py_buffer view;
     if (count < 1 || count > 3)
         return PyErr_Format(PyExc_TypeError, "push() takes a message, its arrival [ns] and flags");
-    long long arrival = count > 1 ? PyLong_AsLongLong(args[1]) : pp_now_ns();
+    long long arrival = count > 1 && args[1] != Py_None ? PyLong_AsLongLong(args[1]) : pp_now_ns();
     long flags = count > 2 ? PyLong_AsLong(args[2]) : 0;
     if (PyErr_Occurred() || PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0)
         return NULL;
