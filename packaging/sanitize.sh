@@ -12,8 +12,9 @@ rm -f "$out"/polepair/*.so
 preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH="$out" POLEPAIR_EXPECT="$out" \
     .venv/bin/python -m pytest -q -p no:cacheprovider -p no:xdist tests/test_winding.py tests/test_datasheet.py tests/test_magnetics.py \
-    tests/test_api.py tests/test_sweep.py tests/test_solver.py tests/test_files.py \
-    -k "not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
+    tests/test_api.py tests/test_sweep.py tests/test_solver.py tests/test_files.py tests/test_adaptive.py tests/test_streams.py \
+    tests/test_observer.py tests/test_store.py \
+    -m "not slow" -k "not kill_9 and not full_disk and not many_readers and not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
 echo "address and undefined behaviour: clean"
 flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -Icsrc/host -D_POSIX_C_SOURCE=200809L"
 for kernel in csrc/host/kernel_*.c; do
@@ -22,4 +23,7 @@ for kernel in csrc/host/kernel_*.c; do
 done
 gcc $flags tests/c/threads.c csrc/core/*.c csrc/host/sweep.c csrc/host/clock.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
 setarch -R "$out/threads"
+gcc $flags tests/c/stream_threads.c csrc/host/{stream,sequence,journal,clock,decode_json,decode_binary}.c csrc/core/frame.c \
+    -lpthread -o "$out/stream_threads"
+mkdir -p "$out/journal" && setarch -R "$out/stream_threads" "$out/journal"
 echo "sanitizers: address, undefined behaviour and threads are clean"
