@@ -12,5 +12,5 @@ for decoder in JSON SPARKPLUG PACKED FRAME; do
         -lpthread -o "build/fuzz/$name.bin"
     "build/fuzz/$name.bin" -max_total_time="$seconds" -max_len=4096 -timeout=5 -print_final_stats=1 "build/fuzz/$name" "tests/fuzz/$name" \
         > "build/fuzz/$name.log" 2>&1 || { tail -n 30 "build/fuzz/$name.log"; echo "fuzz: $name: a finding"; exit 1; }
-    echo "fuzz: $name: $(grep -o 'number_of_executed_units: [0-9]*' "build/fuzz/$name.log" | grep -o '[0-9]*') inputs in $seconds s, 0 findings"
+    echo "fuzz: $name: $(grep -ao 'number_of_executed_units: [0-9]*' "build/fuzz/$name.log" | grep -o '[0-9]*') inputs in $seconds s, 0 findings"
 done

@@ -51,7 +51,7 @@ static bool fail(reader *r, pp_refusal why)
 
 static inline void space(reader *r)
 {
-    while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
+    while (r->p < r->end && *r->p <= ' ' && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
         r->p++;
 }
 
@@ -156,16 +156,29 @@ static bool skip(reader *r)
     return true;
 }
 
+/* Whether a key of the payload is this name; keys are short, so mostly one comparison of eight bytes. */
+static inline bool same(const reader *r, const uint8_t *text, int length, const pp_key *key)
+{
+    if (key->length != length)
+        return false;
+    if (length > 8 || r->end - text < 8)
+        return memcmp(key->name, text, (size_t)length) == 0;
+    uint64_t a, b;
+    memcpy(&a, text, 8);
+    memcpy(&b, key->name, 8);
+    return (a ^ b) << (8 * (8 - length)) == 0;
+}
+
 /* Target of a key: the one that came at this place last time, if it is the same, else looked for. */
 static inline int target_of(reader *r, const uint8_t *text, int length)
 {
     int place = r->place++, count = r->config->key_count;
     const pp_key *keys = r->config->keys;
     int guess = place < PP_STREAM_CHANNELS_MAX ? r->memory->key_at[place] : 0;
-    if (guess < count && keys[guess].length == length && memcmp(keys[guess].name, text, (size_t)length) == 0)
+    if (guess < count && same(r, text, length, &keys[guess]))
         return keys[guess].target;
     for (int k = 0; k < count; k++)
-        if (keys[k].length == length && memcmp(keys[k].name, text, (size_t)length) == 0) {
+        if (same(r, text, length, &keys[k])) {
             if (place < PP_STREAM_CHANNELS_MAX)
                 r->memory->key_at[place] = (int16_t)k;
             return keys[k].target;
