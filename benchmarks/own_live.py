@@ -42,7 +42,9 @@ def say(name, value, unit, **more):
 
 def messages(fmt, count):
     """Messages as the harness has them, numbered."""
-    values = "".join(f',"{c}":{x:.4f}' for c, x in zip(("ia", "ib", "ic", "w", "T", "vb"), np.linspace(-9.9, 314.2, 6), strict=True))
+    values = "".join(
+        f',"{c}":{x:.4f}' for c, x in zip(("ia", "ib", "ic", "w", "T", "vb"), np.linspace(-9.9, 314.2, 6), strict=True)
+    )
     row = "[0.0099,-9.8769,5.1234,4.7535,314.159,45.60,48.010,1.2500]"
     out = []
     for n in range(count):
@@ -63,7 +65,10 @@ def sparkplug(count):
 
     out = []
     for n in range(count):
-        metrics = [b"\x10\x01\x20\x04\x58" + varint(1700000000000000000 + n), b"\x10\x02\x20\x04\x58" + varint(10**9 + n)]
+        metrics = [
+            b"\x10\x01\x20\x04\x58" + varint(1700000000000000000 + n),
+            b"\x10\x02\x20\x04\x58" + varint(10**9 + n),
+        ]
         metrics += [b"\x10" + bytes([a]) + b"\x20\x09\x65" + pack("<f", a * 1.5) for a in range(3, 9)]
         body = b"".join(b"\x12" + varint(len(m)) + m for m in metrics)
         out.append(b"\x08" + varint(1700000000000) + body + b"\x18\x01")
@@ -72,7 +77,11 @@ def sparkplug(count):
 
 def decoding():
     """CPU time per message in Stream.push from Python, less what a push of a message refused by its size costs."""
-    for fmt, made, samples in (("json1", messages("json1", 20000), 1), ("spb", sparkplug(20000), 1), ("jsonb", messages("jsonb", 1000), 100)):
+    for fmt, made, samples in (
+        ("json1", messages("json1", 20000), 1),
+        ("spb", sparkplug(20000), 1),
+        ("jsonb", messages("jsonb", 1000), 100),
+    ):
         small = Stream(CHANNELS, FORMATS[fmt], 1 << 17, size_limit=1).core
 
         def push(core, made=made):
@@ -89,7 +98,10 @@ def decoding():
 def storing():
     """CPU seconds of recording a million samples of 8 channels in binary batches of 100: journal, decode, SQLite."""
     channels = [f"c{k}" for k in range(8)]
-    frames = [pp.frame(np.random.default_rng(0).normal(size=(100, 8)), 10**18 + k * 10**7, 10**5, 100 * k) for k in range(10000)]
+    frames = [
+        pp.frame(np.random.default_rng(0).normal(size=(100, 8)), 10**18 + k * 10**7, 10**5, 100 * k)
+        for k in range(10000)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         stream = Stream(channels, "frame", 1 << 16)
         alone = best(lambda: [Stream(channels, "frame", 1 << 16).push(f) for f in frames], 2) * 0
@@ -103,7 +115,12 @@ def storing():
         for f in frames:
             stream.push(f)
         recorder.close()
-        say("store, 10^6 samples of 8 channels", time.process_time() - began - live + alone, "CPU s", with_live=round(live, 3))
+        say(
+            "store, 10^6 samples of 8 channels",
+            time.process_time() - began - live + alone,
+            "CPU s",
+            with_live=round(live, 3),
+        )
 
 
 def line_protocol():
@@ -144,14 +161,27 @@ def observer():
     wanted = np.array([estimates()[n][0] for n in ("omega_m", "theta_e", "torque_load")], dtype=np.int32)
     out = np.empty((len(columns[0]), 3))
     rates = {}
-    for name, adapt, unscented in (("5 states", False, False), ("7 states, adaptive", True, False), ("unscented", True, True)):
-        rates[name] = len(out) / best(lambda a=adapt, u=unscented: _core.Observer(motor, 1e-4, 0.04, a).run(*columns, wanted, out, u), 15)
+    for name, adapt, unscented in (
+        ("5 states", False, False),
+        ("7 states, adaptive", True, False),
+        ("unscented", True, True),
+    ):
+        rates[name] = len(out) / best(
+            lambda a=adapt, u=unscented: _core.Observer(motor, 1e-4, 0.04, a).run(*columns, wanted, out, u), 15
+        )
         say(f"observer, {name}", rates[name] / 1e6, "M updates/CPU s")
     peer = ROOT / "build/bench/venv-mqtt/bin/python"
     if peer.exists():
-        done = subprocess.run([peer, "-c", FILTERPY, str(ROOT / "tests/data/servo-400w.npz")], capture_output=True, text=True)
+        done = subprocess.run(
+            [peer, "-c", FILTERPY, str(ROOT / "tests/data/servo-400w.npz")], capture_output=True, text=True
+        )
         if done.returncode == 0:
-            say("filterpy, 5 states", float(done.stdout), "updates/CPU s", polepair_ratio=round(rates["5 states"] / float(done.stdout)))
+            say(
+                "filterpy, 5 states",
+                float(done.stdout),
+                "updates/CPU s",
+                polepair_ratio=round(rates["5 states"] / float(done.stdout)),
+            )
 
 
 def futures():

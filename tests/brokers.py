@@ -22,7 +22,7 @@ class Broker:
 
     def __init__(self, folder, conf=None, port=None):
         self.port = port or free_port()
-        self.conf = conf or folder / "mosquitto.conf"
+        self.conf, self.log = conf or folder / "mosquitto.conf", folder / "mosquitto.log"
         if conf is None:
             self.conf.write_text(PLAIN.format(port=self.port))
         self.start()
@@ -32,9 +32,9 @@ class Broker:
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self):
-        self.process = subprocess.Popen(
-            ["mosquitto", "-c", str(self.conf)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        log = open(self.log, "ab")  # a pipe that nobody reads would stop the broker
+        self.process = subprocess.Popen(["mosquitto", "-c", str(self.conf)], stdout=log, stderr=log)
+        log.close()
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()
@@ -42,7 +42,7 @@ class Broker:
             except OSError:
                 time.sleep(0.02)
         self.process.kill()
-        raise RuntimeError(f"mosquitto did not start: {self.process.stderr.read().decode()}")
+        raise RuntimeError(f"mosquitto did not start: {self.log.read_text()}")
 
     def kill(self):
         self.process.kill()
@@ -54,7 +54,10 @@ class Broker:
     def close(self):
         self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
 
 class Proxy:
