@@ -87,39 +87,45 @@ static double torque_sigma(const pp_observer *o, double kt, double dL)
     double sum = 0;
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++)
-            sum += by[i] * by[j] * (double)o->P[at[i]][at[j]];
+            sum += by[i] * by[j] * (double)(i < j ? o->P[at[i]][at[j]] : o->P[at[j]][at[i]]);
     return pp_root(pp_larger(sum, 0));
 }
 
 static double magnitude_over(double value, pp_real by) { return by != PP_R(0) ? pp_magnitude(value / (double)by) : 0; }
 
-void pp_observer_estimates(const pp_observer *o, double *out)
+static double temperature(pp_real at, double change, pp_real per_K)
+{
+    return (double)at + (per_K != PP_R(0) ? change / (double)per_K : 0);
+}
+
+double pp_observer_estimate(const pp_observer *o, int which)
 {
     const pp_observed *m = &o->machine;
-    const double id = (double)o->x[PP_X_ID], iq = (double)o->x[PP_X_IQ], psi = (double)o->x[PP_X_PSI];
-    const double dL = (double)(m->Ld - m->Lq), kt = 1.5 * (double)m->p * (psi + dL * id);
-    const double dR = (double)(o->x[PP_X_RS] - m->Rs), dpsi = psi - (double)m->psi;
-    out[PP_ESTIMATE_omega_m] = (double)(o->x[PP_X_WE] * m->p_inv);
-    out[PP_ESTIMATE_theta_e] = (double)o->x[PP_X_THETA];
-    out[PP_ESTIMATE_torque_load] = (double)o->x[PP_X_LOAD];
-    out[PP_ESTIMATE_id] = id;
-    out[PP_ESTIMATE_iq] = iq;
-    out[PP_ESTIMATE_torque] = kt * iq;
-    out[PP_ESTIMATE_Rs] = (double)o->x[PP_X_RS];
-    out[PP_ESTIMATE_psi_pm] = psi;
-    out[PP_ESTIMATE_temperature_winding] =
-        (double)m->winding_T + (m->Rs_per_K != PP_R(0) ? dR / (double)m->Rs_per_K : 0);
-    out[PP_ESTIMATE_temperature_magnet] =
-        (double)m->magnet_T + (m->psi_per_K != PP_R(0) ? dpsi / (double)m->psi_per_K : 0);
-    out[PP_ESTIMATE_omega_m_sigma] = sigma(o, PP_X_WE) * (double)m->p_inv;
-    out[PP_ESTIMATE_theta_e_sigma] = sigma(o, PP_X_THETA);
-    out[PP_ESTIMATE_torque_load_sigma] = sigma(o, PP_X_LOAD);
-    out[PP_ESTIMATE_torque_sigma] = torque_sigma(o, kt, dL);
-    out[PP_ESTIMATE_Rs_sigma] = sigma(o, PP_X_RS);
-    out[PP_ESTIMATE_psi_pm_sigma] = sigma(o, PP_X_PSI);
-    out[PP_ESTIMATE_temperature_winding_sigma] = magnitude_over(sigma(o, PP_X_RS), m->Rs_per_K);
-    out[PP_ESTIMATE_temperature_magnet_sigma] = magnitude_over(sigma(o, PP_X_PSI), m->psi_per_K);
-    out[PP_ESTIMATE_nis] = (double)o->nis;
-    out[PP_ESTIMATE_current_residual] = pp_root((double)o->r);
-    out[PP_ESTIMATE_quality] = pp_observer_quality(o);
+    const double psi = (double)o->x[PP_X_PSI], dL = (double)(m->Ld - m->Lq), p = (double)m->p;
+    const double kt = 1.5 * p * (psi + dL * (double)o->x[PP_X_ID]);
+    switch ((pp_estimate)which) {
+    case PP_ESTIMATE_omega_m: return (double)(o->x[PP_X_WE] * m->p_inv);
+    case PP_ESTIMATE_theta_e: return (double)o->x[PP_X_THETA];
+    case PP_ESTIMATE_torque_load: return (double)o->x[PP_X_LOAD];
+    case PP_ESTIMATE_id: return (double)o->x[PP_X_ID];
+    case PP_ESTIMATE_iq: return (double)o->x[PP_X_IQ];
+    case PP_ESTIMATE_torque: return kt * (double)o->x[PP_X_IQ];
+    case PP_ESTIMATE_Rs: return (double)o->x[PP_X_RS];
+    case PP_ESTIMATE_psi_pm: return psi;
+    case PP_ESTIMATE_temperature_winding:
+        return temperature(m->winding_T, (double)(o->x[PP_X_RS] - m->Rs), m->Rs_per_K);
+    case PP_ESTIMATE_temperature_magnet: return temperature(m->magnet_T, psi - (double)m->psi, m->psi_per_K);
+    case PP_ESTIMATE_omega_m_sigma: return sigma(o, PP_X_WE) * (double)m->p_inv;
+    case PP_ESTIMATE_theta_e_sigma: return sigma(o, PP_X_THETA);
+    case PP_ESTIMATE_torque_load_sigma: return sigma(o, PP_X_LOAD);
+    case PP_ESTIMATE_torque_sigma: return torque_sigma(o, kt, dL);
+    case PP_ESTIMATE_Rs_sigma: return sigma(o, PP_X_RS);
+    case PP_ESTIMATE_psi_pm_sigma: return sigma(o, PP_X_PSI);
+    case PP_ESTIMATE_temperature_winding_sigma: return magnitude_over(sigma(o, PP_X_RS), m->Rs_per_K);
+    case PP_ESTIMATE_temperature_magnet_sigma: return magnitude_over(sigma(o, PP_X_PSI), m->psi_per_K);
+    case PP_ESTIMATE_nis: return (double)o->nis;
+    case PP_ESTIMATE_current_residual: return pp_root((double)o->r);
+    case PP_ESTIMATE_quality: return pp_observer_quality(o);
+    default: return 0;
+    }
 }

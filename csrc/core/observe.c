@@ -1,8 +1,6 @@
 /* Extended Kalman filter: prediction and measurements. Symmetric matrices are kept whole, so that rows stay contiguous. */
 #include "polepair/observe.h"
 
-#include <string.h>
-
 #include "polepair/math.h"
 
 /* A lone residual of 20 standard deviations is a bad sample, REJECTED_MAX of them in a row are a lost motor. */
@@ -64,7 +62,7 @@ PP_INLINE void turn(pp_observer *o, pp_real by)
 }
 
 /* Rows 0..3 of the Jacobian of the rates, times dt. */
-PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real A[MOVING][ROW])
+PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real (*A)[ROW])
 {
     const pp_observed *m = &o->machine;
     const pp_real Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI], dL = m->Ld - m->Lq, d = dt * m->Ld_inv, q = dt * m->Lq_inv;
@@ -81,73 +79,59 @@ PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real A[MOV
             A[i][j] = values[i][j];
 }
 
-/* A row of a matrix as one vector; without -mavx GCC makes pairs of it. In memory rows are plain arrays. */
-typedef pp_scalar row __attribute__((vector_size(ROW * sizeof(pp_scalar))));
-typedef pp_scalar half_row __attribute__((vector_size(ROW / 2 * sizeof(pp_scalar))));
+/* The covariance is symmetric: only its upper triangle is kept and computed. */
+typedef pp_real matrix[ROW];
 
-#define LOAD(v, from) memcpy(&(v), (from), sizeof(v))
-#define STORE(to, v) memcpy((to), &(v), sizeof(v))
+PP_INLINE pp_real at(const matrix *P, int i, int j) { return i <= j ? P[i][j] : P[j][i]; }
 
-/* M = A + A A/2: the transition is 1 + M. */
-PP_INLINE void transition(pp_real A[MOVING][ROW], row M[MOVING])
+/* M = A + A A/2: the transition is 1 + M. Zeros of A are left out where it has them: row 3 is (0, 0, dt), column 3 ends
+ * with row 1, column 2 with row 3. */
+PP_INLINE void transition(const matrix *A, int n, matrix *M)
 {
-    row a[MOVING];
-    for (int k = 0; k < MOVING; k++)
-        LOAD(a[k], A[k]);
+    const pp_real half = PP_R(0.5), dt = A[3][2];
+#pragma GCC unroll 8
+    for (int j = 0; j < n; j++) {
 #pragma GCC unroll 4
-    for (int i = 0; i < MOVING; i++) {
-        row sum = A[i][0] * a[0];
-#pragma GCC unroll 4
-        for (int k = 1; k < MOVING; k++)
-            sum += A[i][k] * a[k];
-        M[i] = a[i] + PP_R(0.5) * sum;
+        for (int i = 0; i < 2; i++) {
+            pp_real sum = A[i][0] * A[0][j] + A[i][1] * A[1][j] + A[i][2] * A[2][j];
+            M[i][j] = A[i][j] + half * (j == 2 ? sum + A[i][3] * dt : sum);
+        }
+        M[2][j] = A[2][j] + half * (A[2][0] * A[0][j] + A[2][1] * A[1][j] + A[2][2] * A[2][j]);
+        M[3][j] = (j == 2 ? dt : PP_R(0)) + half * dt * A[2][j];
     }
 }
 
 /* P <- (1 + M) P (1 + M)'; n states take part. W = (1 + M) P holds the columns of what does not move already. */
-PP_INLINE void spread(row *P, const row *M, int n)
+PP_INLINE void spread(matrix *P, const matrix *M, int n)
 {
-    row W[MOVING];
-    half_row column[N]; /* of M */
+    matrix W[MOVING];
+#pragma GCC unroll 4
+    for (int i = 0; i < MOVING; i++)
 #pragma GCC unroll 8
-    for (int k = 0; k < n; k++)
-        column[k] = (half_row){M[0][k], M[1][k], M[2][k], M[3][k]};
+        for (int j = 0; j < n; j++) {
+            pp_real sum = at(P, i, j);
+#pragma GCC unroll 8
+            for (int k = 0; k < n; k++)
+                sum += M[i][k] * at(P, k, j);
+            W[i][j] = sum;
+        }
 #pragma GCC unroll 4
     for (int i = 0; i < MOVING; i++) {
-        row sum = P[i];
-#pragma GCC unroll 8
-        for (int k = 0; k < n; k++)
-            sum += M[i][k] * P[k];
-        W[i] = sum;
-    }
 #pragma GCC unroll 4
-    for (int i = 0; i < MOVING; i++) {
-        half_row sum = {W[i][0], W[i][1], W[i][2], W[i][3]};
+        for (int j = i; j < MOVING; j++) {
+            pp_real sum = W[i][j];
 #pragma GCC unroll 8
-        for (int k = 0; k < n; k++)
-            sum += W[i][k] * column[k];
-        P[i] = (row){sum[0], sum[1], sum[2], sum[3], W[i][4], W[i][5], W[i][6], W[i][7]};
+            for (int k = 0; k < n; k++)
+                sum += W[i][k] * M[j][k];
+            P[i][j] = sum;
+        }
+#pragma GCC unroll 4
+        for (int j = MOVING; j < n; j++)
+            P[i][j] = W[i][j];
     }
-#pragma GCC unroll 8
-    for (int j = MOVING; j < n; j++)
-        P[j] = (row){W[0][j], W[1][j], W[2][j], W[3][j], P[j][4], P[j][5], P[j][6], P[j][7]};
 }
 
-PP_INLINE void load(const pp_observer *o, row *P)
-{
-#pragma GCC unroll 8
-    for (int i = 0; i < N; i++)
-        LOAD(P[i], o->P[i]);
-}
-
-PP_INLINE void store(pp_observer *o, const row *P)
-{
-#pragma GCC unroll 8
-    for (int i = 0; i < N; i++)
-        STORE(o->P[i], P[i]);
-}
-
-PP_INLINE void add_noise(const pp_observer *o, row *P, pp_real dt)
+PP_INLINE void add_noise(const pp_observer *o, matrix *P, pp_real dt)
 {
     const pp_uncertainty *q = &o->noise;
     pp_real d = q->voltage * dt * o->machine.Ld_inv, iq = q->voltage * dt * o->machine.Lq_inv;
@@ -159,7 +143,7 @@ PP_INLINE void add_noise(const pp_observer *o, row *P, pp_real dt)
     P[PP_X_PSI][PP_X_PSI] += q->psi * q->psi * dt;
 }
 
-PP_INLINE void predict(pp_observer *o, row *P, pp_real ua, pp_real ub, pp_real dt, int n)
+PP_INLINE void predict(pp_observer *o, matrix *P, pp_real ua, pp_real ub, pp_real dt, int n)
 {
     rates y = {o->x[PP_X_ID], o->x[PP_X_IQ], o->x[PP_X_WE], o->c * ua + o->s * ub, o->c * ub - o->s * ua};
     pp_real half = PP_R(0.5) * dt, sixth = dt * PP_R(1.0 / 6);
@@ -167,11 +151,10 @@ PP_INLINE void predict(pp_observer *o, row *P, pp_real ua, pp_real ub, pp_real d
     rates k2 = rate(o, y2), y3 = along(y, k2, half);
     rates k3 = rate(o, y3), y4 = along(y, k3, dt);
     rates k4 = rate(o, y4);
-    pp_real A[MOVING][ROW];
-    row M[MOVING];
+    matrix A[MOVING], M[MOVING];
     jacobian(o, y3, dt, A);
-    transition(A, M);
-    spread(P, M, n);
+    transition((const matrix *)A, n, M);
+    spread(P, (const matrix *)M, n);
     add_noise(o, P, dt);
     o->x[PP_X_ID] += sixth * (k1.id + PP_R(2) * (k2.id + k3.id) + k4.id);
     o->x[PP_X_IQ] += sixth * (k1.iq + PP_R(2) * (k2.iq + k3.iq) + k4.iq);
@@ -181,53 +164,54 @@ PP_INLINE void predict(pp_observer *o, row *P, pp_real ua, pp_real ub, pp_real d
 
 void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double dt)
 {
-    row P[N];
-    load(o, P);
     if (o->adapt)
-        predict(o, P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, N);
+        predict(o, o->P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, N);
     else
-        predict(o, P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, FAST);
-    store(o, P);
+        predict(o, o->P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, FAST);
 }
 
 void pp_observer_coast(pp_observer *o, double seconds)
 {
     const pp_observed *m = &o->machine;
-    row M[MOVING] = {{0}};
+    matrix M[MOVING] = {{0}};
     pp_real dt = (pp_real)seconds, k = m->p * m->J_inv * dt, kt = PP_R(1.5) * m->p * o->x[PP_X_PSI];
     M[PP_X_WE][PP_X_IQ] = k * kt;
     M[PP_X_WE][PP_X_LOAD] = -k;
     M[PP_X_WE][PP_X_WE] = -m->viscous * m->J_inv * dt;
     M[PP_X_THETA][PP_X_WE] = dt;
-    row P[N];
-    load(o, P);
-    spread(P, M, N);
-    add_noise(o, P, dt);
+    spread(o->P, (const matrix *)M, N);
+    add_noise(o, o->P, dt);
     pp_real walk = PP_R(100) * m->i_max * m->i_max * dt; /* a tenth of i_max a millisecond */
-    P[PP_X_ID][PP_X_ID] += walk * PP_R(0.01);
-    P[PP_X_IQ][PP_X_IQ] += walk;
-    store(o, P);
+    o->P[PP_X_ID][PP_X_ID] += walk * PP_R(0.01);
+    o->P[PP_X_IQ][PP_X_IQ] += walk;
     pp_real before = o->x[PP_X_WE], torque = kt * o->x[PP_X_IQ];
     o->x[PP_X_WE] += k * (torque - o->x[PP_X_LOAD] - drag(m, before * m->p_inv));
     turn(o, dt * PP_R(0.5) * (before + o->x[PP_X_WE]));
 }
 
-/* One scalar measurement: residual e, P H' and the residual's variance S; x and P move. Its share of the NIS. */
-PP_INLINE pp_real correct(pp_observer *o, row *P, pp_real e, const row *column, pp_real S, int n)
+/* Moves the states by `by`. */
+PP_INLINE void shift(pp_observer *o, const pp_real *by, int n)
 {
-    const row PHt = *column;
-    pp_real inverse = PP_R(1) / S;
-    row gain = PHt * inverse;
-#pragma GCC unroll 8
-    for (int i = 0; i < n; i++)
-        P[i] -= gain[i] * PHt;
-    o->x[PP_X_ID] += gain[PP_X_ID] * e;
-    o->x[PP_X_IQ] += gain[PP_X_IQ] * e;
-    o->x[PP_X_WE] += gain[PP_X_WE] * e;
+    o->x[PP_X_ID] += by[PP_X_ID];
+    o->x[PP_X_IQ] += by[PP_X_IQ];
+    o->x[PP_X_WE] += by[PP_X_WE];
+#pragma GCC unroll 4
     for (int i = PP_X_LOAD; i < n; i++)
-        o->x[i] += gain[i] * e;
-    turn(o, gain[PP_X_THETA] * e);
-    return e * e * inverse;
+        o->x[i] += by[i];
+    turn(o, by[PP_X_THETA]);
+}
+
+/* One scalar measurement: residual e, column P H' and the residual's variance S; x and P move. */
+static void correct(pp_observer *o, pp_real e, const pp_real *column, pp_real S)
+{
+    pp_real by[N];
+    for (int i = 0; i < N; i++) {
+        pp_real gain = column[i] / S;
+        by[i] = gain * e;
+        for (int j = i; j < N; j++)
+            o->P[i][j] -= gain * column[j];
+    }
+    shift(o, by, N);
 }
 
 /* Consistency: running means, and the measurement variance that makes the mean of NIS 2. */
@@ -252,15 +236,18 @@ PP_INLINE void bound(pp_observer *o)
 
 /* Both currents at once, in the estimated rotor frame: the residuals are those of id and iq, and the angle shows in them
  * by -iq and id. S is 2 x 2, its inverse by the adjugate. */
-PP_INLINE void currents(pp_observer *o, row *P, pp_real ia, pp_real ib, int n)
+PP_INLINE void currents(pp_observer *o, matrix *P, pp_real ia, pp_real ib, int n)
 {
     const pp_real id = o->x[PP_X_ID], iq = o->x[PP_X_IQ];
     const pp_real ed = o->c * ia + o->s * ib - id, eq = o->c * ib - o->s * ia - iq;
-    const row d = P[PP_X_ID] - iq * P[PP_X_THETA], q = P[PP_X_IQ] + id * P[PP_X_THETA];
+    pp_real d[N], q[N], gain_d[N], gain_q[N], by[N];
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++) {
+        d[i] = at(P, PP_X_ID, i) - iq * at(P, PP_X_THETA, i);
+        q[i] = at(P, PP_X_IQ, i) + id * at(P, PP_X_THETA, i);
+    }
     const pp_real dd = d[PP_X_ID] - iq * d[PP_X_THETA] + o->r, qq = q[PP_X_IQ] + id * q[PP_X_THETA] + o->r;
     const pp_real dq = d[PP_X_IQ] + id * d[PP_X_THETA], inverse = PP_R(1) / (dd * qq - dq * dq);
-    const row gain_d = inverse * (qq * d - dq * q), gain_q = inverse * (dd * q - dq * d);
-    const row by = ed * gain_d + eq * gain_q;
     const pp_real nis = inverse * (qq * ed * ed - PP_R(2) * dq * ed * eq + dd * eq * eq);
     if (nis > PP_R(GATE) && o->rejected < REJECTED_MAX) {
         o->rejected++;
@@ -268,15 +255,19 @@ PP_INLINE void currents(pp_observer *o, row *P, pp_real ia, pp_real ib, int n)
         return;
     }
     o->rejected = 0;
+    const pp_real a = inverse * qq, b = inverse * dq, c = inverse * dd;
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++) {
+        gain_d[i] = a * d[i] - b * q[i];
+        gain_q[i] = c * q[i] - b * d[i];
+        by[i] = ed * gain_d[i] + eq * gain_q[i];
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < n; i++)
-        P[i] -= gain_d[i] * d + gain_q[i] * q;
-    o->x[PP_X_ID] = id + by[PP_X_ID];
-    o->x[PP_X_IQ] = iq + by[PP_X_IQ];
-    o->x[PP_X_WE] += by[PP_X_WE];
-    for (int i = PP_X_LOAD; i < n; i++)
-        o->x[i] += by[i];
-    turn(o, by[PP_X_THETA]);
+#pragma GCC unroll 8
+        for (int j = i; j < n; j++)
+            P[i][j] -= gain_d[i] * d[j] + gain_q[i] * q[j];
+    shift(o, by, n);
     learn(o, nis);
     if (n == N)
         bound(o);
@@ -284,42 +275,25 @@ PP_INLINE void currents(pp_observer *o, row *P, pp_real ia, pp_real ib, int n)
 
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta)
 {
-    row P[N];
-    load(o, P);
     if (o->adapt)
-        currents(o, P, (pp_real)i_alpha, (pp_real)i_beta, N);
+        currents(o, o->P, (pp_real)i_alpha, (pp_real)i_beta, N);
     else
-        currents(o, P, (pp_real)i_alpha, (pp_real)i_beta, FAST);
-    store(o, P);
-}
-
-/* Both in one, the covariance in registers in between. */
-PP_INLINE void step(pp_observer *o, const pp_real *u, pp_real dt, const pp_real *i, int n)
-{
-    row P[N];
-    load(o, P);
-    predict(o, P, u[0], u[1], dt, n);
-    currents(o, P, i[0], i[1], n);
-    store(o, P);
+        currents(o, o->P, (pp_real)i_alpha, (pp_real)i_beta, FAST);
 }
 
 void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta)
 {
-    const pp_real u[2] = {(pp_real)u_alpha, (pp_real)u_beta}, i[2] = {(pp_real)i_alpha, (pp_real)i_beta};
-    if (o->adapt)
-        step(o, u, (pp_real)dt, i, N);
-    else
-        step(o, u, (pp_real)dt, i, FAST);
+    pp_observer_predict(o, u_alpha, u_beta, dt);
+    pp_observer_currents(o, i_alpha, i_beta);
 }
 
 /* A measurement of state i, which is value +- sigma. */
 static void state_measured(pp_observer *o, int i, pp_real e, pp_real sigma)
 {
-    row P[N];
-    load(o, P);
-    row PHt = P[i];
-    correct(o, P, e, &PHt, PHt[i] + sigma * sigma, N);
-    store(o, P);
+    pp_real column[N];
+    for (int j = 0; j < N; j++)
+        column[j] = at((const matrix *)o->P, i, j);
+    correct(o, e, column, column[i] + sigma * sigma);
     o->we_mean += PP_R(0.005) * (pp_abs(o->x[PP_X_WE]) - o->we_mean);
     o->count++;
 }
@@ -344,10 +318,8 @@ void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma)
 {
     const pp_real iq = o->x[PP_X_IQ], we = o->x[PP_X_WE], Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI];
     const pp_real k = PP_R(1.5) / (pp_real)u_dc, by_iq = k * (PP_R(2) * Rs * iq + we * psi), by_we = k * psi * iq;
-    row P[N];
-    load(o, P);
-    row PHt = by_iq * P[PP_X_IQ] + by_we * P[PP_X_WE];
-    pp_real e = (pp_real)i_bus - k * iq * (Rs * iq + we * psi);
-    correct(o, P, e, &PHt, by_iq * PHt[PP_X_IQ] + by_we * PHt[PP_X_WE] + (pp_real)(sigma * sigma), N);
-    store(o, P);
+    pp_real column[N], e = (pp_real)i_bus - k * iq * (Rs * iq + we * psi);
+    for (int j = 0; j < N; j++)
+        column[j] = by_iq * at((const matrix *)o->P, PP_X_IQ, j) + by_we * at((const matrix *)o->P, PP_X_WE, j);
+    correct(o, e, column, by_iq * column[PP_X_IQ] + by_we * column[PP_X_WE] + (pp_real)(sigma * sigma));
 }

@@ -19,7 +19,7 @@ static void factor(pp_real P[ROW][ROW], pp_real scale, pp_real L[N][N])
             continue;
         L[j][j] = pp_sqrt(d);
         for (int i = j + 1; i < N; i++) {
-            pp_real sum = scale * P[i][j];
+            pp_real sum = scale * P[j][i];
             for (int k = 0; k < j; k++)
                 sum -= L[i][k] * L[j][k];
             L[i][j] = sum / L[j][j];

@@ -121,13 +121,12 @@ static void run(observer_object *self, const record *r, bool unscented)
     const double *ia = PyArray_DATA(r->column[3]), *ib = PyArray_DATA(r->column[4]);
     const int32_t *list = PyArray_DATA(r->outputs);
     npy_intp n = PyArray_SIZE(r->column[0]), width = PyArray_SIZE(r->outputs);
-    double *out = PyArray_DATA(r->out), all[PP_ESTIMATE_COUNT];
+    double *out = PyArray_DATA(r->out);
     for (npy_intp k = 0; k < n; k++) {
         one_row(self, t[k], ia[k], ib[k], unscented);
         self->time = t[k], self->u[0] = ua[k], self->u[1] = ub[k], self->begun = true;
-        pp_observer_estimates(&self->o, all);
         for (npy_intp i = 0; i < width; i++)
-            *out++ = all[list[i]];
+            *out++ = pp_observer_estimate(&self->o, list[i]);
     }
 }
 
@@ -209,8 +208,9 @@ static PyObject *observer_estimates(PyObject *object, PyObject *unused)
     (void)unused;
     npy_intp n = PP_ESTIMATE_COUNT;
     PyObject *out = PyArray_SimpleNew(1, &n, NPY_DOUBLE);
-    if (out)
-        pp_observer_estimates(&((observer_object *)object)->o, PyArray_DATA((PyArrayObject *)out));
+    double *to = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
+    for (int i = 0; out && i < PP_ESTIMATE_COUNT; i++)
+        to[i] = pp_observer_estimate(&((observer_object *)object)->o, i);
     return out;
 }
 

@@ -42,10 +42,10 @@ typedef enum pp_quality {
 typedef struct pp_observer {
     pp_observed machine;
     pp_uncertainty noise;
-    pp_real x[PP_X_ROW], P[PP_X_ROW][PP_X_ROW];
-    pp_real c, s;      /* cos and sin of the angle */
-    pp_real turns;     /* of the electrical angle; x holds it within +-pi */
-    pp_real r;         /* variance of a current measurement as learnt from the residuals */
+    pp_real x[PP_X_ROW], P[PP_X_ROW][PP_X_ROW]; /* P: the upper triangle */
+    pp_real c, s;                               /* cos and sin of the angle */
+    pp_real turns;                              /* of the electrical angle; x holds it within +-pi */
+    pp_real r;                                  /* variance of a current measurement as learnt from the residuals */
     pp_real nis;       /* normalised innovation squared of the last measurement, mean 2 where all is well */
     pp_real nis_short; /* its mean over some 200 measurements */
     pp_real we_mean;   /* mean of |electrical speed| over some 200 measurements */
@@ -68,7 +68,7 @@ void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double d
 void pp_observer_coast(pp_observer *o, double dt);
 /* A measurement of both currents [A]. */
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta);
-/* Both, a fifth faster. */
+/* Both. */
 void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
 /* A measurement of the mechanical speed [rad/s], of the mechanical angle [rad] or of the bus current [A] with its standard
  * deviation. */
@@ -100,7 +100,7 @@ typedef struct pp_estimate_info {
     const char *name, *unit, *doc;
 } pp_estimate_info;
 const pp_estimate_info *pp_estimate_at(int index);
-/* Every virtual sensor now; out: PP_ESTIMATE_COUNT values. */
-void pp_observer_estimates(const pp_observer *o, double *out);
+/* A virtual sensor now; which: a pp_estimate. */
+double pp_observer_estimate(const pp_observer *o, int which);
 
 #endif
