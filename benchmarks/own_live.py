@@ -1,23 +1,25 @@
-"""Figures of the operational twin that need no peer: decoding, store, sink, observer, futures. One JSON line each.
+"""Figures of the operational twin: decoding, store, sink, observer, futures. own_live.py [PART...], one JSON line each.
 
-Run after `make build`; influxd and mosquitto are used where they are installed. The observer is also held against filterpy
-where benchmarks/run.sh has put it (build/bench/venv-mqtt).
+The observer is held against filterpy where benchmarks/run.sh has put it (build/bench/venv-mqtt).
 """
 
 import json
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
+from peer_ingest import CHANNELS, FORMATS
 
 import polepair as pp
-from peer_ingest import CHANNELS, FORMATS
 from polepair import _core
-from polepair.estimate import estimates
-from polepair.sinks import lines
+from polepair.estimation import estimates
+from polepair.mqtt import Link
+from polepair.sinks import Influx, lines
 from polepair.sources import Simulated
 from polepair.store import Recorder
 from polepair.streams import Stream
@@ -75,52 +77,50 @@ def sparkplug(count):
     return out
 
 
+def push_all(core, made):
+    """Every message into a stream."""
+    take = core.push
+    for m in made:
+        take(m)
+
+
 def decoding():
-    """CPU time per message in Stream.push from Python, less what a push of a message refused by its size costs."""
-    for fmt, made, samples in (
-        ("json1", messages("json1", 20000), 1),
-        ("spb", sparkplug(20000), 1),
-        ("jsonb", messages("jsonb", 1000), 100),
-    ):
-        small = Stream(CHANNELS, FORMATS[fmt], 1 << 17, size_limit=1).core
-
-        def push(core, made=made):
-            take = core.push
-            for m in made:
-                take(m)
-
-        idle = best(lambda s=small: push(s)) / len(made)
-        full = best(lambda: push(Stream(CHANNELS, FORMATS[fmt], 1 << 12).core)) / len(made)
-        say(f"decode and publish {fmt}", 1e6 * (full - idle), "us/message", Msamples_per_s=round(samples / (full - idle) / 1e6, 2),
-            message_bytes=len(made[0]))  # fmt: skip
+    """CPU time per message in Stream.push from Python, less that of a message refused by its size."""
+    cases = {
+        "json1": (messages("json1", 20000), 1),
+        "spb": (sparkplug(20000), 1),
+        "jsonb": (messages("jsonb", 1000), 100),
+    }
+    for fmt, (made, samples) in cases.items():
+        refusing = Stream(CHANNELS, FORMATS[fmt], 1 << 12, size_limit=1).core
+        idle = best(lambda c=refusing, m=made: push_all(c, m)) / len(made)
+        full = best(lambda f=fmt, m=made: push_all(Stream(CHANNELS, FORMATS[f], 1 << 12).core, m)) / len(made)
+        rate = samples / (full - idle) / 1e6
+        say(
+            f"decode and publish {fmt}",
+            1e6 * (full - idle),
+            "us/message",
+            Msamples_per_s=round(rate, 2),
+            bytes=len(made[0]),
+        )
 
 
 def storing():
-    """CPU seconds of recording a million samples of 8 channels in binary batches of 100: journal, decode, SQLite."""
+    """CPU seconds that recording adds to a million samples of 8 channels in batches of 100: journal, decode, SQLite."""
     channels = [f"c{k}" for k in range(8)]
-    frames = [
-        pp.frame(np.random.default_rng(0).normal(size=(100, 8)), 10**18 + k * 10**7, 10**5, 100 * k)
-        for k in range(10000)
-    ]
+    values = np.random.default_rng(0).normal(size=(100, 8))
+    frames = [pp.frame(values, 10**18 + k * 10**7, 10**5, 100 * k) for k in range(10000)]
+    began = time.process_time()
+    push_all(Stream(channels, "frame", 1 << 16).core, frames)
+    live = time.process_time() - began
     with tempfile.TemporaryDirectory() as folder:
-        stream = Stream(channels, "frame", 1 << 16)
-        alone = best(lambda: [Stream(channels, "frame", 1 << 16).push(f) for f in frames], 2) * 0
-        began = time.process_time()
-        for f in frames:
-            stream.push(f)
-        live = time.process_time() - began
         stream = Stream(channels, "frame", 1 << 16)
         recorder = Recorder(Path(folder) / "x.ppdb", stream)
         began = time.process_time()
-        for f in frames:
-            stream.push(f)
+        push_all(stream.core, frames)
         recorder.close()
-        say(
-            "store, 10^6 samples of 8 channels",
-            time.process_time() - began - live + alone,
-            "CPU s",
-            with_live=round(live, 3),
-        )
+        spent = time.process_time() - began
+    say("store, 10^6 samples of 8 channels", spent - live, "CPU s", without=round(live, 3))
 
 
 def line_protocol():
@@ -129,28 +129,6 @@ def line_protocol():
     stream.push(pp.frame(np.random.default_rng(0).normal(size=(20000, 6)), 10**18, 10**5, 0, encoding="float64"))
     rows = stream.window()
     say("line protocol, 6 fields", len(rows) / best(lambda: lines(rows, "motor,asset=m1"), 3), "points/CPU s")
-
-
-FILTERPY = """
-import sys, time, numpy as np
-from filterpy.kalman import ExtendedKalmanFilter
-z = np.load(sys.argv[1]); t, ua, ub, ia, ib = (z[k].astype(float) for k in ("time", "u_alpha", "u_beta", "i_alpha", "i_beta"))
-R, Ld, Lq, psi, p, J = 0.9, 0.0031, 0.0034, 0.062, 5, 3e-4
-f = ExtendedKalmanFilter(5, 2); f.P *= 0.1; f.R *= 1e-3; f.Q = np.diag([1e-4, 1e-4, 1.0, 1e-8, 1e-3]); n = 2000
-def h(x): c, s = np.cos(x[3, 0]), np.sin(x[3, 0]); return np.array([[c * x[0, 0] - s * x[1, 0]], [s * x[0, 0] + c * x[1, 0]]])
-def H(x):
-    c, s = np.cos(x[3, 0]), np.sin(x[3, 0]); i, q = x[0, 0], x[1, 0]
-    return np.array([[c, -s, 0, -s * i - c * q, 0], [s, c, 0, c * i - s * q, 0]])
-began = time.process_time()
-for k in range(1, n):
-    x, dt = f.x[:, 0], t[k] - t[k - 1]; c, s = np.cos(x[3]), np.sin(x[3]); d, q = c * ua[k-1] + s * ub[k-1], c * ub[k-1] - s * ua[k-1]
-    A = np.array([[-R/Ld, x[2]*Lq/Ld, Lq*x[1]/Ld, q/Ld, 0], [-x[2]*Ld/Lq, -R/Lq, -(Ld*x[0]+psi)/Lq, -d/Lq, 0],
-                  [0, 1.5*p*p*psi/J, 0, 0, -p/J], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0]])
-    f.x = f.x + dt * np.array([[(d - R*x[0] + x[2]*Lq*x[1])/Ld], [(q - R*x[1] - x[2]*(Ld*x[0]+psi))/Lq], [p*(1.5*p*psi*x[1]-x[4])/J], [x[2]], [0]])
-    F = np.eye(5) + dt * A; f.P = F @ f.P @ F.T + f.Q
-    f.update(np.array([[ia[k]], [ib[k]]]), H, h)
-print((n - 1) / (time.process_time() - began))
-"""
 
 
 def observer():
@@ -171,17 +149,11 @@ def observer():
         )
         say(f"observer, {name}", rates[name] / 1e6, "M updates/CPU s")
     peer = ROOT / "build/bench/venv-mqtt/bin/python"
-    if peer.exists():
-        done = subprocess.run(
-            [peer, "-c", FILTERPY, str(ROOT / "tests/data/servo-400w.npz")], capture_output=True, text=True
-        )
-        if done.returncode == 0:
-            say(
-                "filterpy, 5 states",
-                float(done.stdout),
-                "updates/CPU s",
-                polepair_ratio=round(rates["5 states"] / float(done.stdout)),
-            )
+    command = [peer, ROOT / "benchmarks/peer_filterpy.py", ROOT / "tests/data/servo-400w.npz"]
+    done = subprocess.run(command, capture_output=True, text=True) if peer.exists() else None
+    if done and done.returncode == 0:
+        theirs = float(done.stdout)
+        say("filterpy, 5 states", theirs, "updates/CPU s", polepair_ratio=round(rates["5 states"] / theirs))
 
 
 def futures():
@@ -197,7 +169,71 @@ def futures():
     say("1000 futures of 50 ms", best(lambda: view.futures(asked, 0.05), 3), "CPU s")
 
 
+def servers(folder):
+    """A mosquitto and an influxd of our own on loopback: their ports, and how to end them."""
+    ports = []
+    for _ in range(3):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            ports.append(s.getsockname()[1])
+    mqtt, http, rpc = ports
+    Path(folder, "m.conf").write_text(f"listener {mqtt} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n")
+    Path(folder, "i.conf").write_text(
+        f'reporting-disabled = true\nbind-address = "127.0.0.1:{rpc}"\n[meta]\ndir = "{folder}/meta"\n[data]\n'
+        f'dir = "{folder}/data"\nwal-dir = "{folder}/wal"\n[http]\nbind-address = "127.0.0.1:{http}"\n'
+        "log-enabled = false\n"
+    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = [subprocess.Popen(["mosquitto", "-c", f"{folder}/m.conf"], **quiet)]
+    running.append(subprocess.Popen(["influxd", "-config", f"{folder}/i.conf"], **quiet))
+    time.sleep(3)
+    return mqtt, http, running
+
+
+def round_trip(port, qos):
+    """Command to acknowledgement through the broker, both ends in Python: median of 200, 5 ms apart."""
+    ends = [Link(f"mqtt://127.0.0.1:{port}/m") for _ in range(2)]
+    for end, topic in zip(ends, ("ack", "cmd"), strict=True):
+        end.core.subscribe(topic, qos)
+        end.connect()
+    times = []
+    for _ in range(200):
+        began = time.perf_counter()
+        ends[0].publish("cmd", bytes(22), qos)
+        ends[1].mail(1.0)
+        ends[1].publish("ack", bytes(16), qos)
+        ends[0].mail(1.0)
+        times.append(time.perf_counter() - began)
+        time.sleep(0.005)
+    for end in ends:
+        end.close()
+    say(f"command to ack, QoS {qos}/{qos}", 1e3 * float(np.median(times)), "ms", p95=round(1e3 * sorted(times)[190], 3))
+
+
+def over_servers():
+    """Round trips over mosquitto, and the sink into influxd."""
+    with tempfile.TemporaryDirectory() as folder:
+        mqtt, http, running = servers(folder)
+        try:
+            for qos in (0, 1):
+                round_trip(mqtt, qos)
+            create = f"http://127.0.0.1:{http}/query?q=CREATE+DATABASE+x"
+            urllib.request.urlopen(urllib.request.Request(create, method="POST"))
+            stream = Stream([f"c{k}" for k in range(6)], "frame", 1 << 19)
+            values = np.random.default_rng(0).normal(size=(1000, 6))
+            for k in range(200):
+                stream.push(pp.frame(values, 10**18 + k * 10**9, 10**6, 1000 * k, encoding="float64"))
+            sink, began, cpu = Influx(f"http://127.0.0.1:{http}/write?db=x"), time.perf_counter(), time.process_time()
+            for first in range(0, 200_000, 20_000):
+                sink.write(stream.since(first, 20_000))
+            wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+            say("InfluxDB sink, 6 fields", 200_000 / wall, "points/s", points_per_CPU_s=round(200_000 / cpu))
+        finally:
+            for process in running:
+                process.kill()
+
+
 if __name__ == "__main__":
-    for part in (decoding, storing, line_protocol, observer, futures):
+    for part in (decoding, storing, line_protocol, observer, futures, over_servers):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             part()

@@ -10,6 +10,20 @@ packaging/setup.sh packages packaging/debian-bench.txt
 ( cd benchmarks && "$py" instructions.py )
 shared=${POLEPAIR_SHARED:-$PWD/../shared}
 [ -d "$shared/bench/solver_peers" ] || { echo "no harness beside the checkout: peers are left out"; exit 0; }
+if [ -d "$shared/bench/mqtt_ingest" ]; then # receivers side by side, by their own harness with one line added
+    ingest=build/bench/mqtt venv=$root/build/bench/venv-mqtt
+    mkdir -p build/bench && rm -rf "$ingest" && cp -r "$shared/bench/mqtt_ingest" "$ingest"
+    [ -x "$venv/bin/python" ] || { /usr/bin/python3 -m venv "$venv"; "$venv/bin/pip" install -q -r "$ingest/requirements.txt" filterpy; }
+    line='  "polepair": lambda o: (["'$py'", "'$root'/benchmarks/peer_ingest.py"] + flags(o), {}), "mosquitto_sub": None}'
+    sed -i "s|^  \"mosquitto_sub\": None}|$line|" "$ingest/run.py"
+    make -s -C "$ingest/c" 2>/dev/null
+    for case in "json1 0 200000" "json1 1 200000" "bin 0 50000" "jsonb 0 20000" "spb 0 200000"; do
+        read -r fmt qos n <<< "$case"
+        ( cd "$ingest" && BENCH_PY=$venv/bin/python "$venv/bin/python" run.py --src firehose --fmt "$fmt" --qos "$qos" --n "$n" \
+            --peers polepair,c_paho,c_mosq,py_gmqtt,py_paho --reps "${ROUNDS:-3}" | grep '^#' ) || true
+    done
+fi
+"$py" benchmarks/own_live.py
 work=build/bench/solver_peers
 mkdir -p build/bench && rm -rf "$work" && cp -r "$shared/bench/solver_peers" "$work"
 venv=build/bench/venv

@@ -19,7 +19,7 @@ _HOME = {
     "maps": ("efficiency_map", "OperatingMap"),
     "table": ("parameters", "channels", "derived", "groups"),
     "errors": ("FileError", "DivergedError", "CadError", "LinkError"),
-    "estimate": ("estimate",),
+    "estimation": ("estimate",),
     "live": ("connect", "simulate", "replay", "Live"),
     "streams": ("Stream", "Format", "Layout", "frame"),
     "report": ("write_report",),

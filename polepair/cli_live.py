@@ -23,8 +23,8 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
 
     RECORD has the columns time u_alpha u_beta i_alpha i_beta in SI units; u[k] is the mean over [t[k], t[k+1]).
     """
-    from .estimate import checked
-    from .estimate import estimate as run_estimate
+    from .estimation import checked
+    from .estimation import estimate as run_estimate
 
     m = chosen_motor(motor, settings)
     columns = _recorded(record)
@@ -226,7 +226,7 @@ def replay(store, stream, mqtt, pace, **link):
 
 def _recorded(path, stream=None) -> dict:
     """A record from a store, or from a file of columns."""
-    from .estimate import read_record
+    from .estimation import read_record
     from .store import Store
 
     if path.suffix in (".npz", ".csv", ".parquet"):

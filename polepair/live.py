@@ -8,7 +8,7 @@ import numpy as np
 
 from . import _core
 from .errors import LinkError
-from .estimate import best_observer, current_noise, estimates
+from .estimation import best_observer, current_noise, estimates
 from .motor import Motor
 from .mqtt import MqttSource
 from .result import Result

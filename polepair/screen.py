@@ -5,7 +5,7 @@ import sys
 import time
 from collections import deque
 
-from .estimate import estimates
+from .estimation import estimates
 from .table import channels
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -66,6 +66,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.time)
 
+    def part(self, first: int, last: int) -> "Rows":
+        """Views of some of the rows."""
+        cut = slice(first, last)
+        columns = [c[cut] for c in self.columns]
+        return Rows(self.channels, self.time[cut], self.seq[cut], self.arrival[cut], columns, 0, self.first + first)
+
     def __getitem__(self, name: str) -> np.ndarray:
         return self.columns[self.channels.index(name)]
 

@@ -32,9 +32,8 @@ class Broker:
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self):
-        log = open(self.log, "ab")  # a pipe that nobody reads would stop the broker
-        self.process = subprocess.Popen(["mosquitto", "-c", str(self.conf)], stdout=log, stderr=log)
-        log.close()
+        with open(self.log, "ab") as log:  # a pipe that nobody reads would stop the broker
+            self.process = subprocess.Popen(["mosquitto", "-c", str(self.conf)], stdout=log, stderr=log)
         for _ in range(200):
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()

@@ -22,7 +22,7 @@ MODULES = [  # a module may import those of its own row and of the rows before i
     ["table", "files", "units", "streams"],
     ["motor", "result", "parts", "keyframes", "plans", "executors", "wire", "store"],
     ["twin", "mqtt", "broker"],
-    ["sweeps", "cad", "generate", "estimate", "sources"],
+    ["sweeps", "cad", "generate", "estimation", "sources"],
     ["report", "film", "live", "sinks"],
     ["screen"],
     ["cli_common"],

@@ -8,7 +8,7 @@ import pytest
 
 import polepair as pp
 from polepair import _core
-from polepair.estimate import current_noise, estimate, estimates
+from polepair.estimation import current_noise, estimate, estimates
 from polepair.live import Estimator, replay, sensors_of
 from polepair.sources import Simulated
 from polepair.streams import Rows
