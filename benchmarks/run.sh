@@ -32,9 +32,9 @@ peers=(main="$root/$venv/bin/python")
 gem=build/bench/venv-gem
 [ -x $gem/bin/python ] || { /usr/bin/python3 -m venv $gem; $gem/bin/pip install -q gym-electric-motor || true; }
 $gem/bin/python -c "import gym_electric_motor" 2>/dev/null && peers+=(gem="$root/$gem/bin/python")
-new=build/bench/venv-motulator # motulator from 0.6 on wants Python 3.12
+new=build/bench/venv-motulator # motulator 0.7, which the harness knows, wants Python 3.12
 for python in python3.12 "$HOME"/.pyenv/versions/3.12*/bin/python3.12; do
-    [ -x $new/bin/python ] || { "$python" -m venv $new && $new/bin/pip install -q "motulator>=0.7"; } 2>/dev/null || true
+    [ -x $new/bin/python ] || { "$python" -m venv $new && $new/bin/pip install -q motulator==0.7.3; } 2>/dev/null || true
 done
 $new/bin/python -c "import motulator" 2>/dev/null && peers+=(mot7="$root/$new/bin/python")
 own() { echo "extra=$py $root/benchmarks/peer_polepair.py $1"; }
