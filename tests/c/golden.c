@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "polepair/observe.h"
 #include "polepair/twin.h"
 
 static uint64_t hash = 1469598103934665603u;
@@ -35,6 +36,34 @@ static void run(const pp_params *params, long rows)
     mix(out, (size_t)rows * PP_CHANNEL_COUNT);
 }
 
+/* Both filters over the currents and voltages of the twin itself. */
+static void observe(const pp_params *params, bool unscented)
+{
+    pp_machine machine;
+    pp_twin twin;
+    pp_state state;
+    pp_output out;
+    pp_observer o;
+    pp_machine_derive(params, &machine);
+    pp_twin_setup(params, NULL, &twin);
+    pp_twin_start(&twin, &state);
+    pp_observed m = pp_observed_from(params, &machine);
+    pp_uncertainty u = pp_uncertainty_from(&m, params->drive.period, 0.02, true);
+    pp_observer_start(&o, &m, &u, 0.3, 0.5);
+    for (int k = 0; k < 500; k++) {
+        pp_twin_step(&twin, &state, pp_twin_scenario(&twin, &state), &out);
+        const double *c = out.channel, ib = (c[PP_CHANNEL_ia] + 2 * c[PP_CHANNEL_ib]) * 0.57735026918962576451;
+        if (unscented)
+            pp_observer_unscented(&o, c[PP_CHANNEL_ud], c[PP_CHANNEL_uq], params->drive.period, c[PP_CHANNEL_ia], ib);
+        else
+            pp_observer_step(&o, c[PP_CHANNEL_ud], c[PP_CHANNEL_uq], params->drive.period, c[PP_CHANNEL_ia], ib);
+        for (int e = 0; e < PP_ESTIMATE_COUNT; e++) {
+            double x = pp_observer_estimate(&o, e);
+            mix(&x, 1);
+        }
+    }
+}
+
 int main(void)
 {
     pp_params p;
@@ -43,6 +72,11 @@ int main(void)
     p.load.quadratic = 1e-6;
     p.load.coulomb = 1e-3;
     run(&p, 2000); /* geometry route, FOC, every load */
+    observe(&p, false);
+    observe(&p, true);
+    p.drive.rtol = 1e-8;
+    run(&p, 300); /* adaptive steps */
+    p.drive.rtol = 0;
     p.stator.slots = 0;
     p.stator.core = 0;
     p.stator.winding_thickness = 0.002;
@@ -53,6 +87,8 @@ int main(void)
     p.datasheet.emf = 1, p.rotor.pole_pairs = 8, p.rotor.viscous_friction = 1.35e-5;
     p.drive.kind = 1, p.drive.u_dc = 24, p.drive.period = 20e-6, p.load.torque = 0.1, p.load.t_on = 0.05;
     run(&p, 4000); /* six-step with its events */
+    p.drive.rtol = 1e-8;
+    run(&p, 1000); /* located by adaptive steps */
     printf("%016llx\n", (unsigned long long)hash);
     return 0;
 }
