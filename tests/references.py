@@ -9,13 +9,14 @@ import gc
 import sys
 
 import numpy as np
-from test_api import actions
+from test_api import EVERY
 
 import polepair as pp
 from polepair import _core
 
 LIMIT = 0.05
 ARRAYS = {"values", "outline", "winding", "limit", "run", "run new", "step", "sweep", "sweep_derive"}
+ARRAYS |= {"column", "frame", "observer", "estimates", "bad frame", "bad observer"}
 ARRAYS |= {"bad run", "bad out", "bad sweep"}
 DTYPES = [np.dtype(t) for t in (np.float64, np.int32, np.int16, np.int8, np.uint8)]
 SHARED = [*DTYPES, _core.Params, _core.Derived, _core.Twin, pp.Motor, None, True, False, np.ndarray]
@@ -49,7 +50,7 @@ def main() -> int:
     assert "build/debug" in pp.__file__, pp.__file__
     kept = []
     assert per_call(lambda: kept.append(DTYPES[0]), held) >= 1, "the measure has to see a planted leak"
-    worst = {name: per_call(action, held if name in ARRAYS else total) for name, action in actions().items()}
+    worst = {name: per_call(action, held if name in ARRAYS else total) for name, action in EVERY.items()}
     for name, leak in worst.items():
         print(f"{name:<16} {leak:+.3f}  {'held' if name in ARRAYS else 'total'}")
     most = max(worst.values(), key=abs)

@@ -75,9 +75,48 @@ def actions():
     }
 
 
-@pytest.mark.parametrize("name", list(actions()))
+def live_actions():
+    """The entry points of streams and observers."""
+    stream = pp.Stream(("a", "b"), "json", 1024).core
+    observer, z = _core.Observer(pp.load("outrunner-12s14p")), np.zeros(3)
+    values, sample, taken = np.ones((2, 3)), b'{"a":1,"b":2}', np.array([0, 1], dtype=np.int32)
+    packet, out = _core.frame(values, 0, 1, 2), np.empty((3, 2))
+    stream.push(sample)
+
+    def refused(call, *args):
+        def run():
+            with pytest.raises((ValueError, IndexError, TypeError)):
+                call(*args)
+
+        return run
+
+    return {
+        "stream": lambda: pp.Stream(("a", "b"), "json", 1024),
+        "push": lambda: stream.push(sample, 5, 0),
+        "counts": stream.counts,
+        "column": lambda: stream.column(0, stream.floor, stream.head)[0],
+        "sequence": lambda: stream.resume(stream.sequence()),
+        "handle": stream.handle,
+        "wait": lambda: stream.wait(0, 0.001),
+        "frame": lambda: _core.frame(values, 0, 1, 2),
+        "header": lambda: _core.frame_header(packet),
+        "cobs": lambda: _core.cobs_decode(_core.cobs_encode(packet)),
+        "observer": lambda: observer.run(z, z, z, z, z, taken, out),
+        "estimates": observer.estimates,
+        "fork observer": observer.fork,
+        "bad frame": refused(_core.frame, values * 1e9, 0, 1, 2, 0, 1),
+        "bad header": refused(_core.frame_header, b"x"),
+        "bad column": refused(stream.column, 9, 0, 1),
+        "bad observer": refused(observer.run, z, z, z, z, z, np.array([99], dtype=np.int32)),
+    }
+
+
+EVERY = {**actions(), **live_actions()}
+
+
+@pytest.mark.parametrize("name", list(EVERY))
 def test_no_blocks_leak(name):
-    assert abs(leaks(actions()[name])) < 0.05
+    assert abs(leaks(EVERY[name])) < 0.05
 
 
 def test_arguments_keep_their_references():
