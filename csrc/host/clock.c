@@ -20,3 +20,12 @@ struct timespec pp_deadline(double seconds)
     t.tv_nsec = ns % 1000000000;
     return t;
 }
+
+void pp_monotonic(pthread_cond_t *condition)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}

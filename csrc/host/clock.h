@@ -2,9 +2,12 @@
 #ifndef PP_HOST_CLOCK_H
 #define PP_HOST_CLOCK_H
 
+#include <pthread.h>
 #include <time.h>
 
 /* The monotonic clock `seconds` from now, for waiting. */
 struct timespec pp_deadline(double seconds);
+/* A condition that waits by that clock. */
+void pp_monotonic(pthread_cond_t *condition);
 
 #endif

@@ -71,12 +71,8 @@ pp_stream *pp_stream_new(const pp_stream_config *config)
     s->room = s->capacity / 4 < ROOM_MAX ? (int)(s->capacity / 4) : ROOM_MAX;
     s->references = 1;
     pp_sequence_start(&s->sequence);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->news, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pp_monotonic(&s->news);
     for (int c = 0; c < FIRST_CHANNEL + config->channels; c++)
         if (!(s->column[c] = map_twice(column_bytes(s)))) {
             release(s);

@@ -257,12 +257,8 @@ pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
     bool tuned = sweep->retune || pp_machine_derive(sweep->base, &job->nominal) == PP_OK;
     for (long i = 0; i < sweep->cases; i++)
         refuse(sweep, i, tuned ? PP_NO_MEMORY : PP_ARGUMENT, -1);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&job->lock, NULL);
-    pthread_cond_init(&job->ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pp_monotonic(&job->ended);
     if (tuned)
         launch(job);
     return job;

@@ -279,12 +279,8 @@ pp_mqtt *pp_mqtt_new(const pp_mqtt_options *o)
     pp_mqtt *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->news, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pp_monotonic(&c->news);
     take_options(c, o);
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.sendWhileDisconnected = 0;
