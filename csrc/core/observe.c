@@ -234,28 +234,21 @@ PP_INLINE void bound(pp_observer *o)
     o->x[PP_X_PSI] = pp_clamp(o->x[PP_X_PSI], PP_R(0.5) * m->psi, PP_R(1.5) * m->psi);
 }
 
-/* Both currents at once, in the estimated rotor frame: the residuals are those of id and iq, and the angle shows in them
- * by -iq and id. S is 2 x 2, its inverse by the adjugate. */
-PP_INLINE void currents(pp_observer *o, matrix *P, pp_real ia, pp_real ib, int n)
+/* The joint correction by both currents: d and q are the columns of covariance with the two residuals, (dd, dq, qq) the
+ * residuals' own, its inverse by the adjugate. */
+PP_INLINE void correct_both(pp_observer *o, matrix *P, const pp_real *d, const pp_real *q, const pp_real *S, pp_real ed,
+                            pp_real eq, int n)
 {
-    const pp_real id = o->x[PP_X_ID], iq = o->x[PP_X_IQ];
-    const pp_real ed = o->c * ia + o->s * ib - id, eq = o->c * ib - o->s * ia - iq;
-    pp_real d[N], q[N], gain_d[N], gain_q[N], by[N];
-#pragma GCC unroll 8
-    for (int i = 0; i < n; i++) {
-        d[i] = at(P, PP_X_ID, i) - iq * at(P, PP_X_THETA, i);
-        q[i] = at(P, PP_X_IQ, i) + id * at(P, PP_X_THETA, i);
-    }
-    const pp_real dd = d[PP_X_ID] - iq * d[PP_X_THETA] + o->r, qq = q[PP_X_IQ] + id * q[PP_X_THETA] + o->r;
-    const pp_real dq = d[PP_X_IQ] + id * d[PP_X_THETA], inverse = PP_R(1) / (dd * qq - dq * dq);
-    const pp_real nis = inverse * (qq * ed * ed - PP_R(2) * dq * ed * eq + dd * eq * eq);
+    pp_real gain_d[N], gain_q[N], by[N];
+    const pp_real inverse = PP_R(1) / (S[0] * S[2] - S[1] * S[1]);
+    const pp_real nis = inverse * (S[2] * ed * ed - PP_R(2) * S[1] * ed * eq + S[0] * eq * eq);
     if (nis > PP_R(GATE) && o->rejected < REJECTED_MAX) {
         o->rejected++;
         o->nis = nis;
         return;
     }
     o->rejected = 0;
-    const pp_real a = inverse * qq, b = inverse * dq, c = inverse * dd;
+    const pp_real a = inverse * S[2], b = inverse * S[1], c = inverse * S[0];
 #pragma GCC unroll 8
     for (int i = 0; i < n; i++) {
         gain_d[i] = a * d[i] - b * q[i];
@@ -271,6 +264,31 @@ PP_INLINE void currents(pp_observer *o, matrix *P, pp_real ia, pp_real ib, int n
     learn(o, nis);
     if (n == N)
         bound(o);
+}
+
+/* In the estimated rotor frame the residuals are those of id and iq, and the angle shows in them by -iq and id. */
+PP_INLINE void currents(pp_observer *o, matrix *P, pp_real ia, pp_real ib, int n)
+{
+    const pp_real id = o->x[PP_X_ID], iq = o->x[PP_X_IQ];
+    pp_real d[N], q[N];
+#pragma GCC unroll 8
+    for (int i = 0; i < n; i++) {
+        d[i] = at((const matrix *)P, PP_X_ID, i) - iq * at((const matrix *)P, PP_X_THETA, i);
+        q[i] = at((const matrix *)P, PP_X_IQ, i) + id * at((const matrix *)P, PP_X_THETA, i);
+    }
+    const pp_real S[3] = {d[PP_X_ID] - iq * d[PP_X_THETA] + o->r, d[PP_X_IQ] + id * d[PP_X_THETA],
+                          q[PP_X_IQ] + id * q[PP_X_THETA] + o->r};
+    correct_both(o, P, d, q, S, o->c * ia + o->s * ib - id, o->c * ib - o->s * ia - iq, n);
+}
+
+void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean, const pp_real *seen)
+{
+    pp_real d[N], q[N];
+    for (int i = 0; i < N; i++)
+        d[i] = P[i][0], q[i] = P[i][1];
+    const pp_real noisy[3] = {S[0] + o->r, S[1], S[2] + o->r};
+    const pp_real zd = o->c * seen[0] + o->s * seen[1], zq = o->c * seen[1] - o->s * seen[0];
+    correct_both(o, o->P, d, q, noisy, zd - mean[0], zq - mean[1], N);
 }
 
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta)

@@ -41,9 +41,9 @@ static pp_observer shifted(const pp_observer *o, const pp_real *by)
 
 static pp_real unwrapped(const pp_observer *y) { return y->x[PP_X_THETA] + PP_R(2 * PP_PI) * y->turns; }
 
-/* Cross covariances and residuals of the two currents, then one joint correction by two scalar ones. */
+/* The points after the interval, their weights, and the currents that each would have measured, in the mean rotor frame. */
 typedef struct cloud {
-    pp_real x[POINTS][ROW], w[POINTS], id[POINTS], iq[POINTS];
+    pp_real x[POINTS][ROW], w[POINTS], z[POINTS][2];
 } cloud;
 
 static void propagate(const pp_observer *o, double ua, double ub, double dt, cloud *c)
@@ -89,15 +89,58 @@ static void gather(pp_observer *o, const cloud *c)
     o->x[PP_X_THETA] = (pp_real)(theta - 2 * PP_PI * (double)whole);
 }
 
+/* What each point would measure, seen from the mean angle. */
+static void measure(cloud *c, pp_real mean_angle)
+{
+    for (int k = 0; k < POINTS; k++) {
+        double sine, cosine;
+        pp_sincos((double)(c->x[k][PP_X_THETA] - mean_angle), &sine, &cosine);
+        c->z[k][0] = (pp_real)cosine * c->x[k][PP_X_ID] - (pp_real)sine * c->x[k][PP_X_IQ];
+        c->z[k][1] = (pp_real)sine * c->x[k][PP_X_ID] + (pp_real)cosine * c->x[k][PP_X_IQ];
+    }
+}
+
+static pp_real mean_of(const cloud *c, int axis)
+{
+    pp_real sum = 0;
+    for (int k = 0; k < POINTS; k++)
+        sum += c->w[k] * c->z[k][axis];
+    return sum;
+}
+
+/* Covariance of state i with the measured axis, noise of the interval included: it adds to id and iq alike. */
+static pp_real cross(const cloud *c, int i, int axis, pp_real mean_x, pp_real mean_z, pp_real noise)
+{
+    pp_real sum = i == axis ? noise : PP_R(0);
+    for (int k = 0; k < POINTS; k++)
+        sum += c->w[k] * (c->x[k][i] - mean_x) * (c->z[k][axis] - mean_z);
+    return sum;
+}
+
 void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, double ia, double ib)
 {
     cloud c;
-    propagate(o, ua, ub, dt, &c);
-    gather(o, &c);
-    pp_observer noise = *o; /* the same process noise as the extended filter: what it adds to a P of zero */
+    pp_observer noise = *o; /* the extended filter's process noise: what it adds to a P of zero */
     memset(noise.P, 0, sizeof noise.P);
     pp_observer_predict(&noise, 0, 0, dt);
+    propagate(o, ua, ub, dt, &c);
+    gather(o, &c);
+    pp_real angle = 0, mean[2], P[N][2];
+    for (int k = 0; k < POINTS; k++)
+        angle += c.w[k] * c.x[k][PP_X_THETA];
+    measure(&c, angle);
+    for (int axis = 0; axis < 2; axis++) {
+        mean[axis] = mean_of(&c, axis);
+        for (int i = 0; i < N; i++)
+            P[i][axis] = cross(&c, i, axis, i == PP_X_THETA ? angle : o->x[i], mean[axis], noise.P[axis][axis]);
+    }
+    pp_real S[3] = {noise.P[0][0], 0, noise.P[1][1]}; /* dd, dq, qq */
+    for (int k = 0; k < POINTS; k++) {
+        pp_real d = c.z[k][0] - mean[0], q = c.z[k][1] - mean[1];
+        S[0] += c.w[k] * d * d, S[1] += c.w[k] * d * q, S[2] += c.w[k] * q * q;
+    }
     for (int i = 0; i < N; i++)
         o->P[i][i] += noise.P[i][i];
-    pp_observer_currents(o, ia, ib);
+    const pp_real seen[2] = {(pp_real)ia, (pp_real)ib};
+    pp_observer_correct(o, P, S, mean, seen);
 }

@@ -75,8 +75,10 @@ void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, 
 void pp_observer_speed(pp_observer *o, double omega_m, double sigma);
 void pp_observer_angle(pp_observer *o, double theta_m, double sigma);
 void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma);
-/* Predict and currents by the unscented transform (Julier & Uhlmann, Proc. IEEE 92(3) 2004); the other measurements
- * may follow. */
+/* The correction that follows any prediction: P, covariance of each state with both currents in the rotor frame; S, theirs
+ * (dd, dq, qq) without the measurement's noise; their means; and the currents measured (alpha, beta). */
+void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean, const pp_real *seen);
+/* Prediction and currents by the unscented transform (Julier & Uhlmann, Proc. IEEE 92(3) 2004). */
 void pp_observer_unscented(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
 pp_quality pp_observer_quality(const pp_observer *o);
 
