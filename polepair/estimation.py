@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from . import _core
-from .errors import FileError
+from .errors import DivergedError, FileError
 from .files import replacing
 from .result import Result
 
@@ -137,5 +137,9 @@ def estimate(motor, record, adapt: bool = True, noise: float | None = None, meth
     every = np.arange(len(names), dtype=np.int32)
     best = best_observer(motor, [c[:START_ROWS] for c in columns], noise, adapt, method == "ukf")
     block = best.run(*columns, every, None, method == "ukf")
+    lost = np.flatnonzero(~np.isfinite(block).all(axis=1))
+    if lost.size:
+        where = f"lost at {columns[0][lost[0]]:g} s"
+        raise DivergedError(f"{motor.name}: the estimate was {where}, expected the motor that was recorded")
     about = {"motor": motor.name, "method": method, "adapt": adapt, "noise": noise}
     return Estimate(("time", *names), np.column_stack([columns[0], block]), about)

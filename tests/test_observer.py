@@ -187,6 +187,11 @@ def test_bad_records(servo, name):
         estimate(motor, record)
 
 
+def test_another_motor_is_told(servo):
+    with pytest.raises(pp.DivergedError, match="expected the motor that was recorded"):
+        estimate(pp.load("maxon-ec45flat-70w-24v"), servo[1])
+
+
 def test_core_refuses():
     motor = pp.load("outrunner-12s14p")
     with pytest.raises(ValueError):
