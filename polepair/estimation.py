@@ -11,7 +11,6 @@ from .files import replacing
 from .result import Result
 
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
-HEAD = ("omega_m", "theta_e", "torque_load")
 START_ANGLES = 6
 START_ROWS = 4000
 

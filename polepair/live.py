@@ -55,6 +55,7 @@ class Estimator:
         self._head: list[np.ndarray] = []
         self._rows = 0  # since the beginning
         self._last: float | None = None
+        self._speed_sigma = SPEED_SIGMA * motor.drive.u_dc * motor.derive().Kv
 
     def feed(self, rows) -> np.ndarray:
         """Estimates after each row, (rows, estimates)."""
@@ -114,9 +115,9 @@ class Estimator:
         return rows["ia"], (rows["ia"] + 2 * rows["ib"]) / math.sqrt(3)
 
     def _speed_row(self, rows, k: int) -> None:
-        drive, d = self.motor.drive, self.motor.derive()
+        drive = self.motor.drive
         volts = float(rows["u_dc"][k]) if "u_dc" in self.channels else drive.u_dc
-        self.core.speed(float(rows["omega_m"][k]), SPEED_SIGMA * drive.u_dc * d.Kv)
+        self.core.speed(float(rows["omega_m"][k]), self._speed_sigma)
         self.core.bus(float(rows["i_bus"][k]), volts, BUS_SIGMA * drive.i_max)
 
     def _angle_row(self, rows, k: int) -> None:
@@ -205,10 +206,7 @@ class Live:
         return twin
 
     def ahead(self, seconds: float, speed=None, load=None, record=ALL) -> Result:
-        """
-
-        hat would happen from now on: this speed reference [rad/s] and this load torque [N m] (default: as they are).
-        """
+        """What would happen from now on under this speed reference [rad/s] and load torque [N m] (default: as now)."""
         twin, v = self.fork(), self.values
         twin.ask(v["est.omega_m"] if speed is None else speed, v["est.torque_load"] if load is None else load)
         names, columns = channel_columns(record)

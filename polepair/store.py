@@ -19,7 +19,7 @@ import numpy as np
 
 from . import _core
 from .errors import StoreError
-from .streams import Format, Layout, Rows, Stream
+from .streams import Format, Rows, Stream
 
 VERSION = 1
 SEGMENT_BYTES = 8 << 20
@@ -56,16 +56,6 @@ def _format_text(fmt: Format) -> str:
     if fmt.layout:
         data["layout"] = {**vars(fmt.layout), "magic": fmt.layout.magic.hex()}
     return json.dumps(data)
-
-
-def _format_from(text: str) -> Format:
-    data = json.loads(text)
-    data["aliases"] = {int(k): v for k, v in data["aliases"].items()}
-    layout = data.pop("layout", None)
-    if layout:
-        tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in layout.items()}
-        data["layout"] = Layout(**{**tuples, "magic": bytes.fromhex(layout["magic"])})
-    return Format(**data)
 
 
 class Store:

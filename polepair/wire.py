@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from .streams import ENCODINGS, FORMATS, Format
+from .streams import FORMATS, Format
 
 VERSION = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -125,6 +125,3 @@ def estimate_message(values: dict, time_ns: int, age: float, quality: str) -> by
         "sigma": sigma,
     }
     return json.dumps(body).encode()
-
-
-__all__ = ["ENCODINGS", "Address", "StreamInfo", "address", "birth", "checked_name", "estimate_message", "read_birth"]

@@ -197,6 +197,15 @@ def test_sparkplug_birth_teaches_aliases():
     assert s.stats["lost"] == 2 and s.stats["duplicates"] == 0 and s.head == 598
 
 
+def test_truncated_sparkplug_values_are_refused():
+    for tag, size in ((b"\x65", 4), (b"\x69", 8)):  # float, double
+        for have in range(size):
+            s = stream("sparkplug", aliases={7: "ia"})
+            body = b"\x10\x07" + tag + bytes(have)
+            s.push(b"\x12" + varint(len(body)) + body)
+            assert s.head == 0 and s.stats["not of the stream's format"] == 1
+
+
 def test_sequence_counts():
     s = stream()
     for n in (0, 1, 2, 5, 5, 1, 6, 3, 3, 10):

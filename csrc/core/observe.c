@@ -1,4 +1,4 @@
-/* Extended Kalman filter: prediction and measurements. Symmetric matrices are kept whole, so that rows stay contiguous. */
+/* Extended Kalman filter: prediction and measurements. */
 #include "polepair/observe.h"
 
 #include "polepair/math.h"

@@ -81,9 +81,10 @@ static bool value_field(span *s, int field, metric *m)
         return true;
     }
     if (field == FLOAT_64) {
-        if (bytes(s, 8, &at))
-            memcpy(&m->real, at, 8);
-        return s->p <= s->end && at;
+        if (!bytes(s, 8, &at))
+            return false;
+        memcpy(&m->real, at, 8);
+        return true;
     }
     return varint(s, &m->bits);
 }
@@ -142,7 +143,7 @@ static double real_of(const metric *m)
 typedef struct payload {
     int64_t time;
     uint64_t seen;
-    bool timed, metric_timed;
+    bool metric_timed;
 } payload;
 
 static pp_refusal place(pp_stream_config *config, const metric *m, payload *p, pp_rows *rows)

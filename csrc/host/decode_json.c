@@ -34,10 +34,10 @@ typedef struct reader {
     const pp_stream_config *config;
     pp_json_memory *memory;
     pp_rows *rows;
-    int place;                /* of the key within the message */
-    uint64_t seen;            /* columns given so far */
-    bool has[6];              /* special targets given so far, by -target */
-    double time, step, whole; /* time where it is no whole number; step in its units */
+    int place;         /* of the key within the message */
+    uint64_t seen;     /* columns given so far */
+    bool has[6];       /* special targets given so far, by -target */
+    double time, step; /* time where it is no whole number; step in its units */
     int64_t time_whole;
     bool time_is_whole;
     pp_refusal why;

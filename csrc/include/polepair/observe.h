@@ -3,7 +3,7 @@
  *
  * States: id, iq, electrical speed and angle, load torque, and slowly Rs and psi. The voltage is explicit: pp_observer_predict
  * takes the mean over the interval that ends at the next measurement; half a sample of error there is a degree at speed.
- * Covariance prediction to second order of the interval; measurements one by one (D. Simon, Optimal State Estimation, 2006,
+ * Covariance prediction to second order of the interval; both currents corrected at once (D. Simon, Optimal State Estimation, 2006,
  * 6.1 and 13.2), in the estimated rotor frame, where the two currents' errors stay independent. */
 #ifndef POLEPAIR_OBSERVE_H
 #define POLEPAIR_OBSERVE_H
