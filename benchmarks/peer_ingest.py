@@ -65,7 +65,7 @@ def main():
     )
     if o.record:
         Path(o.record).mkdir(parents=True, exist_ok=True)
-        stream.core.journal(_core.Journal(o.record, 64 << 20, 0), 0)
+        stream.core.journal(_core.Journal(o.record, 64 << 20, 0, 0), 0)
     client.route(o.topic, stream.core.handle())
     client.subscribe(o.topic, o.qos)
     client.connect()

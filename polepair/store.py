@@ -6,6 +6,7 @@ journal into chunks; chunks, the journal's position and the sequence numbers see
 whatever dies when, each message is stored once. docs/reliability.md says what survives what.
 """
 
+import contextlib
 import json
 import mmap
 import os
@@ -25,6 +26,8 @@ VERSION = 1
 SEGMENT_BYTES = 8 << 20
 CHUNK_ROWS, CHUNKS_AT_ONCE = 4096, 16
 PAGE_BYTES = 32768  # chunks are large: fewer, larger pages take a third less time
+WAL_PAGES = 8  # the default thousand would keep 32 MB twice on a small disk
+SPARE_SEGMENTS, SPARE_PAGES = 8, 16  # of the disk, left to the store by the journal: emptying it takes room
 SYNC_SECONDS, STORE_SECONDS = 0.1, 0.5
 SCHEMA = """
 CREATE TABLE stream (id INTEGER PRIMARY KEY, name TEXT UNIQUE, channels TEXT, format TEXT, created INTEGER,
@@ -70,6 +73,7 @@ class Store:
             self.db.execute(f"PRAGMA page_size={PAGE_BYTES}")
             self.db.execute("PRAGMA journal_mode=WAL")
             self.db.execute("PRAGMA synchronous=FULL")
+            self.db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             version = self.db.execute("PRAGMA user_version").fetchone()[0]
             tables = self.db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             if version == 0 and tables == 0 and create:
@@ -151,6 +155,8 @@ class Store:
         except sqlite3.Error as e:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):  # a full disk may have room for this, and more behind it
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             raise StoreError(f"{self.path}: {e}, expected room and permission to write") from None
 
 
@@ -172,6 +178,7 @@ class Recorder:
         self.store = Store(path, create=True, keep=keep)
         self.folder = Path(f"{path}.journal")
         self.error: str | None = None
+        spare = SPARE_SEGMENTS * segment_bytes + SPARE_PAGES * PAGE_BYTES
         self._stream, self._pending, self._number = stream, [], self.store.number(name, stream.channels, stream.format)
         self._shadow = Stream(stream.channels, stream.format, 1 << 16, stream.size_limit)
         row = self.store.db.execute(
@@ -184,9 +191,10 @@ class Recorder:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.drain()
             after = max([self._at, *self._segments()])
-            self.journal = _core.Journal(str(self.folder), segment_bytes, after)
+            self.journal = _core.Journal(str(self.folder), segment_bytes, spare, after)
         except OSError as e:
-            raise StoreError(f"{self.folder}: {e.strerror}, expected a folder that can be written") from None
+            room = f"{(spare + segment_bytes) / 1e6:.0f} MB free"
+            raise StoreError(f"{self.folder}: {e.strerror}, expected a folder that can be written, {room}") from None
         stream.core.journal(self.journal, self._number)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)

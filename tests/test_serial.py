@@ -11,6 +11,7 @@ from polepair import connect
 from polepair.errors import FileError
 from polepair.sources import Serial, cobs_packet
 from polepair.streams import frame
+from tests.waiting import until
 
 CHANNELS = ("a", "b", "c")
 
@@ -21,13 +22,6 @@ def line():
     yield master, os.ttyname(slave)
     os.close(master)
     os.close(slave)
-
-
-def until(condition):
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def test_packets(line):

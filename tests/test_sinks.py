@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import time
 import urllib.request
 
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 from polepair.sinks import Influx, Pump, SinkError, lines
 from polepair.streams import Stream
 from tests.brokers import free_port
+from tests.waiting import until
 
 CHANNELS = ("w", "T x")
 
@@ -21,13 +21,6 @@ def filled(n, first=0, stream=None):
     for k in range(first, first + n):
         s.push(b'{"n":%d,"t":%d,"w":%d,"T x":%s}' % (k, 10**18 + k, k, b"null" if k == 3 else b"0.5"))
     return s
-
-
-def until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_line_protocol():
@@ -99,7 +92,7 @@ def influx(tmp_path):
         except OSError:
             return False
 
-    until(up, 30)
+    until(up)
     yield base
     server.terminate()
     server.wait()

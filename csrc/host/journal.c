@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "polepair/stream.h"
@@ -28,6 +29,7 @@ _Static_assert(sizeof(record) == RECORD, "records are packed");
 struct pp_journal {
     char folder[NAME - 64];
     size_t size, pending; /* of a segment; bytes not yet synced, atomic */
+    uint64_t spare;       /* room of the disk it leaves alone */
     uint64_t segment, offset;
     char *map;
     int fd, synced_fd;    /* fd: -1 while there is no segment */
@@ -94,10 +96,20 @@ static void leave_segment(pp_journal *j)
     pthread_mutex_unlock(&j->lock);
 }
 
+static bool room(const pp_journal *j)
+{
+    struct statvfs disk;
+    return statvfs(j->folder, &disk) || (uint64_t)disk.f_bavail * disk.f_frsize >= j->size + j->spare;
+}
+
 /* A new segment with its blocks allocated, so that a full disk shows here and not as a fault at the copy. */
 static bool enter_segment(pp_journal *j)
 {
     char name[NAME];
+    if (!room(j)) {
+        errno = ENOSPC;
+        return false;
+    }
     segment_name(j, j->segment + 1, name);
     int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int error = fd < 0 ? errno : posix_fallocate(fd, 0, (off_t)j->size);
@@ -120,7 +132,7 @@ static bool enter_segment(pp_journal *j)
     return true;
 }
 
-pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t after)
+pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t spare_bytes, uint64_t after)
 {
     if (strlen(folder) >= NAME - 64) {
         errno = ENAMETOOLONG;
@@ -131,6 +143,7 @@ pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t a
         return NULL;
     strcpy(j->folder, folder);
     j->size = (segment_bytes + 4095) / 4096 * 4096;
+    j->spare = spare_bytes;
     j->segment = after;
     j->fd = j->synced_fd = -1;
     pthread_mutex_init(&j->lock, NULL);

@@ -350,17 +350,17 @@ static PyType_Spec stream_spec = {"polepair._core.Stream", sizeof(stream_object)
 
 static PyObject *journal_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"folder", "segment_bytes", "after", NULL};
+    static char *names[] = {"folder", "segment_bytes", "spare_bytes", "after", NULL};
     PyObject *folder;
     long long bytes;
-    unsigned long long after;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&LK:Journal", names, PyUnicode_FSConverter, &folder, &bytes,
-                                     &after))
+    unsigned long long spare, after;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&LKK:Journal", names, PyUnicode_FSConverter, &folder, &bytes,
+                                     &spare, &after))
         return NULL;
     pp_journal *journal = NULL;
     errno = EINVAL;
     if (bytes >= 4096)
-        journal = pp_journal_open(PyBytes_AsString(folder), (size_t)bytes, after);
+        journal = pp_journal_open(PyBytes_AsString(folder), (size_t)bytes, spare, after);
     if (!journal)
         PyErr_SetFromErrnoWithFilename(PyExc_OSError, PyBytes_AsString(folder));
     Py_DECREF(folder);
@@ -400,7 +400,8 @@ static PyMethodDef journal_methods[] = {
 
 static PyType_Slot journal_slots[] = {
     {Py_tp_doc,
-     "Journal(folder, segment_bytes, after)\n--\n\nRaw messages in mapped segment files, numbered from after + 1."},
+     "Journal(folder, segment_bytes, spare_bytes, after)\n--\n\nRaw messages in mapped segment files, numbered from "
+     "after + 1; new ones leave spare_bytes of the disk free."},
     {Py_tp_new, journal_new},
     {Py_tp_dealloc, journal_dealloc},
     {Py_tp_methods, journal_methods},

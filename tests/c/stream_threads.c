@@ -48,7 +48,7 @@ int main(int count, char **argument)
     c.keys[c.key_count++] = (pp_key){"b", 1, 1};
     c.keys[c.key_count++] = (pp_key){"n", 1, PP_TO_SEQ};
     stream = pp_stream_new(&c);
-    journal = count > 1 ? pp_journal_open(argument[1], 1 << 18, 0) : NULL;
+    journal = count > 1 ? pp_journal_open(argument[1], 1 << 18, 0, 0) : NULL;
     if (!stream || !journal)
         return 2;
     pp_stream_journal(stream, journal, 1);
