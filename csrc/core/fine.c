@@ -4,16 +4,16 @@
 typedef struct watcher {
     const pp_twin *twin;
     const pp_state *state;
-    double load;     /* held over the period */
+    pp_real load;    /* held over the period */
     long fine, next; /* rows per period, the next one wanted */
     const int *channels;
     int count;
     double *out;
 } watcher;
 
-static void emit_foc(watcher *w, const pp_rk *s, double fraction, double sample)
+static void emit_foc(watcher *w, const pp_rk *s, pp_real fraction, pp_real sample)
 {
-    double y[PP_RK_MAX];
+    pp_real y[PP_RK_MAX];
     for (int i = 0; i < PP_RK_MAX; i++)
         y[i] = pp_rk_between(s, i, fraction);
     pp_foc_run x = w->state->run.foc;
@@ -23,9 +23,9 @@ static void emit_foc(watcher *w, const pp_rk *s, double fraction, double sample)
         *w->out++ = pp_foc_channel(&w->twin->model.foc, &x, sample, w->load, w->channels[c]);
 }
 
-static void emit_bldc(watcher *w, const pp_rk *s, const pp_bldc_held *held, double fraction, double sample)
+static void emit_bldc(watcher *w, const pp_rk *s, const pp_bldc_held *held, pp_real fraction, pp_real sample)
 {
-    double y[8];
+    pp_real y[8];
     for (int i = 0; i < 8; i++)
         y[i] = pp_rk_between(s, i, fraction);
     pp_bldc_run x = w->state->run.bldc;
@@ -36,14 +36,14 @@ static void emit_bldc(watcher *w, const pp_rk *s, const pp_bldc_held *held, doub
 }
 
 /* Emits the rows that lie in the step. */
-static void watch(void *who, const pp_rk *s, const void *input, double begin)
+static void watch(void *who, const pp_rk *s, const void *input, pp_real begin)
 {
     watcher *w = who;
     for (; w->next < w->fine; w->next++) {
-        double part = (double)w->next / (double)w->fine, f = (part * w->twin->period - begin) / s->h;
+        pp_real part = (pp_real)w->next / (pp_real)w->fine, f = (part * (pp_real)w->twin->period - begin) / s->h;
         if (f >= 1)
             return;
-        double sample = (double)w->state->sample + part;
+        pp_real sample = (pp_real)w->state->sample + part;
         if (w->twin->six_step)
             emit_bldc(w, s, input, f, sample);
         else
@@ -55,8 +55,8 @@ static void move_foc(const pp_twin *twin, pp_state *state, watcher *w, pp_input 
 {
     const pp_foc_model *m = &twin->model.foc;
     pp_foc_sample(m, &state->run.foc, in.speed_ref, twin->mtpa);
-    w->load = in.load_torque;
-    pp_foc_adapt(m, &state->run.foc, in.load_torque, watch, w);
+    w->load = (pp_real)in.load_torque;
+    pp_foc_adapt(m, &state->run.foc, w->load, watch, w);
 }
 
 static void move_bldc(const pp_twin *twin, pp_state *state, watcher *w, pp_input in)
@@ -64,7 +64,7 @@ static void move_bldc(const pp_twin *twin, pp_state *state, watcher *w, pp_input
     const pp_bldc_model *m = &twin->model.bldc;
     pp_bldc_run *x = &state->run.bldc;
     pp_bldc_input held = pp_bldc_sample(m, x, in.speed_ref, in.load_torque);
-    pp_bldc_adapt(&m->motor, &x->motor, held, twin->period, &m->tolerance, &x->step, &x->energy, watch, w);
+    pp_bldc_adapt(&m->motor, &x->motor, held, (pp_real)twin->period, &m->tolerance, &x->step, &x->energy, watch, w);
 }
 
 pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, long periods, long fine, bool stop,

@@ -14,22 +14,22 @@ void pp_twin_start(const pp_twin *twin, pp_state *state)
 pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state)
 {
     const pp_scenario *s = twin->six_step ? &twin->model.bldc.scenario : &twin->model.foc.scenario;
-    double k = (double)state->sample;
+    pp_real k = (pp_real)state->sample;
     return (pp_input){pp_scenario_speed(s, k), pp_scenario_load(s, k)};
 }
 
 /* Out of line, so that the loops of fixed steps stay lean. */
-static __attribute__((noinline)) void foc_adapt(const pp_foc_model *m, pp_foc_run *x, double load)
+static __attribute__((noinline)) void foc_adapt(const pp_foc_model *m, pp_foc_run *x, pp_real load)
 {
     pp_foc_adapt(m, x, load, NULL, NULL);
 }
 
-static __attribute__((noinline)) void bldc_adapt(const pp_bldc_model *m, pp_bldc_run *x, pp_bldc_input in, double span)
+static __attribute__((noinline)) void bldc_adapt(const pp_bldc_model *m, pp_bldc_run *x, pp_bldc_input in, pp_real span)
 {
     pp_bldc_adapt(&m->motor, &x->motor, in, span, &m->tolerance, &x->step, &x->energy, NULL, NULL);
 }
 
-PP_INLINE void foc_move(const pp_twin *twin, pp_foc_run *x, double load, int with)
+PP_INLINE void foc_move(const pp_twin *twin, pp_foc_run *x, pp_real load, int with)
 {
     if (twin->adaptive)
         foc_adapt(&twin->model.foc, x, load);
@@ -40,7 +40,7 @@ PP_INLINE void foc_move(const pp_twin *twin, pp_foc_run *x, double load, int wit
 PP_INLINE void bldc_move(const pp_twin *twin, pp_bldc_run *x, pp_bldc_input in, long periods, int with)
 {
     if (twin->adaptive)
-        bldc_adapt(&twin->model.bldc, x, in, (double)periods * twin->period);
+        bldc_adapt(&twin->model.bldc, x, in, (pp_real)((double)periods * twin->period));
     else
         pp_bldc_run_period(&twin->model.bldc, x, in, twin->substeps, with);
 }
@@ -62,19 +62,19 @@ pp_status pp_twin_place(const pp_twin *twin, pp_state *state, double id, double 
     const pp_foc_model *m = &twin->model.foc;
     pp_state s = *state;
     pp_foc_run *x = &s.run.foc;
-    double R = m->motor.a / (m->motor.s * m->motor.i_d);
-    x->motor.d = id / m->motor.i_d;
-    x->motor.q = iq / m->motor.i_q;
-    x->motor.w = omega_m / m->motor.from_w;
-    x->motor.theta = theta_m;
-    x->control = (pp_foc_state){torque, R * id, R * iq};
+    pp_real d = (pp_real)id, q = (pp_real)iq, R = m->motor.a / (m->motor.s * m->motor.i_d);
+    x->motor.d = d / m->motor.i_d;
+    x->motor.q = q / m->motor.i_q;
+    x->motor.w = (pp_real)omega_m / m->motor.from_w;
+    x->motor.theta = (pp_real)theta_m;
+    x->control = (pp_foc_state){(pp_real)torque, R * d, R * q};
     *state = s;
     return PP_OK;
 }
 
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out)
 {
-    double k = (double)state->sample++;
+    pp_real k = (pp_real)state->sample++;
     if (twin->six_step) {
         const pp_bldc_model *m = &twin->model.bldc;
         pp_bldc_run *x = &state->run.bldc;
@@ -88,7 +88,7 @@ void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_outpu
         pp_foc_sample(m, x, input.speed_ref, twin->mtpa);
         for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
             out->channel[c] = pp_foc_channel(m, x, k, input.load_torque, c);
-        foc_move(twin, x, input.load_torque, PP_WITH_EVERYTHING);
+        foc_move(twin, x, (pp_real)input.load_torque, PP_WITH_EVERYTHING);
     }
 }
 
@@ -118,7 +118,7 @@ PP_INLINE void run_foc(const pp_twin *twin, pp_state *state, pp_record r, int wi
     long k = state->sample;
     for (long row = 0; row < r.rows; row++)
         for (long i = 0; i < r.every; i++, k++) {
-            double sample = (double)k, load = pp_scenario_load(&m->scenario, sample);
+            pp_real sample = (pp_real)k, load = pp_scenario_load(&m->scenario, sample);
             pp_foc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), mtpa);
             for (int c = 0; i == 0 && c < r.count; c++)
                 *r.out++ = pp_foc_channel(m, &x, sample, load, r.channels[c]);
@@ -134,10 +134,10 @@ PP_INLINE void run_foc(const pp_twin *twin, pp_state *state, pp_record r, int wi
  * speed control steps over them at once. */
 PP_INLINE long held_periods(const pp_twin *twin, long k, long most)
 {
-    double until = twin->model.bldc.scenario.load_sample - (double)k;
+    pp_real until = twin->model.bldc.scenario.load_sample - (pp_real)k;
     if (!twin->adaptive || !twin->open_loop)
         return 1;
-    return until > 0 && until < (double)most ? (long)until : most;
+    return until > 0 && until < (pp_real)most ? (long)until : most;
 }
 
 PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int with)
@@ -147,7 +147,7 @@ PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int w
     long k = state->sample;
     for (long row = 0; row < r.rows; row++)
         for (long i = 0, n; i < r.every; i += n, k += n) {
-            double sample = (double)k;
+            pp_real sample = (pp_real)k;
             pp_bldc_input in =
                 pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
             for (int c = 0; i == 0 && c < r.count; c++)
@@ -161,9 +161,9 @@ PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int w
     state->sample = k;
 }
 
-static bool all_finite(const double *value, size_t count)
+static bool all_finite(const pp_real *value, size_t count)
 {
-    double sum = 0;
+    pp_real sum = 0;
     for (size_t i = 0; i < count; i++)
         sum += value[i] - value[i];
     return sum == 0;
@@ -183,5 +183,5 @@ pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long ever
         run_foc(twin, state, r, PP_WITH_SIMPLE, false);
     else
         run_foc(twin, state, r, 0, false);
-    return all_finite((const double *)state, offsetof(pp_state, sample) / sizeof(double)) ? PP_OK : PP_DIVERGED;
+    return all_finite((const pp_real *)state, offsetof(pp_state, sample) / sizeof(pp_real)) ? PP_OK : PP_DIVERGED;
 }
