@@ -73,14 +73,12 @@ PP_INLINE pp_real settling(const pp_scenario *s, pp_real omega, pp_real sample, 
     return pp_select(out, (sample + PP_R(1)) * s->period, so_far);
 }
 
-/* Stores channel c of a traced sample, lane by lane. */
-PP_INLINE void store(const pp_block *b, int group, long k, int c, pp_real value)
+/* Stores channel c of the traced sample k of a case of the block. */
+static void store(const pp_block *b, int which, long k, int c, double value)
 {
     const pp_trace *t = &b->trace;
-    for (int l = 0; l < PP_LANES && group * PP_LANES + l < b->count; l++) {
-        long row = b->cases[group * PP_LANES + l]->index * t->rows + k / t->every;
-        t->out[row * t->count + c] = (double)value[l];
-    }
+    if (which < b->count)
+        t->out[(b->cases[which]->index * t->rows + k / t->every) * t->count + c] = value;
 }
 
 /* True where output o takes this sample: a final value only the last one. */
@@ -116,8 +114,11 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa, b
                                          : pp_foc_channel(&m[g], &x[g], sample, load[g], r.channel);
                 sum[o][g] = fold(r, sum[o][g], v);
             }
-            for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
-                store(b, g, k, c, pp_foc_channel(&m[g], &x[g], sample, load[g], b->trace.channels[c]));
+            for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++) {
+                pp_real v = pp_foc_channel(&m[g], &x[g], sample, load[g], b->trace.channels[c]);
+                for (int l = 0; l < PP_LANES; l++)
+                    store(b, g * PP_LANES + l, k, c, (double)v[l]);
+            }
         }
         for (int g = 0; g < GROUPS && adaptive && k < samples; g++)
             pp_foc_adapt(&m[g], &x[g], load[g], NULL, NULL);
@@ -129,43 +130,106 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa, b
     return true;
 }
 
-PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with, bool adaptive)
+/* Where the lanes of a six-step vector stand, each by a clock of its own: events are rare and lanes meet them at different
+ * times, so one that needs another segment would keep the others waiting. They may be samples apart. */
+typedef struct bldc_clock {
+    pp_real sample;   /* the next one to be taken */
+    pp_real substeps; /* of the period, still to begin */
+    pp_real segments; /* of the substep so far */
+} bldc_clock;
+
+/* Lanes in `due` take their sample: the controller sets the input, the outputs get their share. */
+PP_INLINE void sample_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_bldc_run *x, pp_real sample,
+                           pp_mask due, pp_bldc_input *held, reductions sum)
+{
+    const pp_real samples = pp_set((pp_scalar)b->cases[0]->samples), before = x->integrator;
+    pp_bldc_input in =
+        pp_bldc_sample(m, x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
+    x->integrator = pp_select(due, x->integrator, before);
+    held->u = pp_select(due, in.u, held->u);
+    held->T = pp_select(due, in.T, held->T);
+    for (int o = 0; o < b->output_count; o++) {
+        pp_reduced r = b->outputs[o];
+        pp_mask takes = r.reducer == PP_FINAL ? due & (sample == samples) : due;
+        if (!pp_any(takes))
+            continue;
+        pp_real v = r.reducer == PP_SETTLE ? settling(&m->scenario, x->motor.w, sample, sum[o][g])
+                    : squared(r)           ? pp_bldc_square(x)
+                                           : pp_bldc_channel(m, x, sample, *held, r.channel);
+        sum[o][g] = pp_select(takes, fold(r, sum[o][g], v), sum[o][g]);
+    }
+    for (int t = 0; t < b->trace.count; t++) {
+        pp_real v = pp_bldc_channel(m, x, sample, *held, b->trace.channels[t]);
+        for (int l = 0; l < PP_LANES; l++)
+            if (due[l] && (long)sample[l] % b->trace.every == 0)
+                store(b, g * PP_LANES + l, (long)sample[l], t, (double)v[l]);
+    }
+}
+
+/* Lanes without time left begin their next substep, or sample first; false when all are at their end. */
+PP_INLINE bool wind_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_bldc_run *x, bldc_clock *c,
+                         pp_bldc_going *on, reductions sum)
+{
+    const pp_real none = pp_set(0), one = pp_set(1), samples = pp_set((pp_scalar)b->cases[0]->samples);
+    pp_mask idle = (on->left <= none) | (c->segments >= PP_R(PP_BLDC_SEGMENTS_MAX));
+    pp_mask due = idle & (c->substeps <= none) & (c->sample <= samples);
+    if (pp_any(due)) {
+        sample_bldc(b, g, m, x, c->sample, due, &on->in, sum);
+        c->substeps = pp_select(due & (c->sample < samples), pp_set((pp_scalar)b->cases[0]->substeps), c->substeps);
+        c->sample = pp_select(due, c->sample + one, c->sample);
+    }
+    pp_mask begins = idle & (c->substeps > none);
+    on->left = pp_select(idle, pp_select(begins, m->step, none), on->left);
+    c->substeps = pp_select(begins, c->substeps - one, c->substeps);
+    c->segments = pp_select(begins, one, c->segments + one);
+    return pp_any(on->left > none);
+}
+
+PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
 {
     pp_bldc_model m[GROUPS];
     pp_bldc_run x[GROUPS];
+    bldc_clock clock[GROUPS];
+    pp_bldc_going on[GROUPS];
+    const pp_real none = pp_set(0);
     for (int g = 0; g < GROUPS; g++) {
         transpose(b, g, (pp_real *)&m[g], sizeof m[g] / sizeof(pp_real));
         x[g] = pp_bldc_start();
+        clock[g] = (bldc_clock){none, none, none};
+        on[g] = (pp_bldc_going){&m[g].motor, &x[g].motor, &x[g].energy, {none, none}, none};
     }
-    long samples = b->cases[0]->samples;
-    int substeps = b->cases[0]->substeps;
-    for (long k = 0; k <= samples; k++) {
+    for (bool busy = true; busy;) {
         if (stopped(b))
             return false;
-        pp_real sample = pp_set((pp_scalar)k);
-        for (int g = 0; g < GROUPS; g++) {
-            pp_real ref = pp_scenario_speed(&m[g].scenario, sample);
-            pp_bldc_input in = pp_bldc_sample(&m[g], &x[g], ref, pp_scenario_load(&m[g].scenario, sample));
-            for (int o = 0; o < b->output_count; o++) {
-                pp_reduced r = b->outputs[o];
-                if (!takes(b, o, k == samples))
-                    continue;
-                pp_real v = r.reducer == PP_SETTLE ? settling(&m[g].scenario, x[g].motor.w, sample, sum[o][g])
-                            : squared(r)           ? pp_bldc_square(&x[g])
-                                                   : pp_bldc_channel(&m[g], &x[g], sample, in, r.channel);
-                sum[o][g] = fold(r, sum[o][g], v);
-            }
-            for (int c = 0; c < b->trace.count && k % b->trace.every == 0; c++)
-                store(b, g, k, c, pp_bldc_channel(&m[g], &x[g], sample, in, b->trace.channels[c]));
-            if (k < samples && adaptive)
-                pp_bldc_adapt(&m[g].motor, &x[g].motor, in, m[g].scenario.period, &m[g].tolerance, &x[g].step,
-                              &x[g].energy, NULL, NULL);
-            else if (k < samples)
-                pp_bldc_run_period(&m[g], &x[g], in, substeps, with);
-        }
+        busy = false;
+        for (int g = 0; g < GROUPS; g++)
+            busy |= wind_bldc(b, g, &m[g], &x[g], &clock[g], &on[g], sum);
+        pp_bldc_segment(on, GROUPS, with);
     }
     for (int g = 0; g < GROUPS; g++)
         poison(b, g, (const pp_real *)&x[g], sizeof x[g] / sizeof(pp_real), sum);
+    return true;
+}
+
+/* Where each lane takes the steps that its error asks for, no clock is needed. */
+PP_INLINE bool run_bldc_adaptive(const pp_block *b, reductions sum)
+{
+    const long samples = b->cases[0]->samples;
+    const pp_real none = pp_set(0);
+    for (int g = 0; g < GROUPS; g++) {
+        pp_bldc_model m;
+        pp_bldc_run x = pp_bldc_start();
+        pp_bldc_input in = {none, none};
+        transpose(b, g, (pp_real *)&m, sizeof m / sizeof(pp_real));
+        for (long k = 0; k <= samples; k++) {
+            if (stopped(b))
+                return false;
+            sample_bldc(b, g, &m, &x, pp_set((pp_scalar)k), none == none, &in, sum);
+            if (k < samples)
+                pp_bldc_adapt(&m.motor, &x.motor, in, m.scenario.period, &m.tolerance, &x.step, &x.energy, NULL, NULL);
+        }
+        poison(b, g, (const pp_real *)&x, sizeof x / sizeof(pp_real), sum);
+    }
     return true;
 }
 
@@ -177,9 +241,9 @@ static bool foc_full(const pp_block *b, reductions sum)
     return run_foc(b, sum, PP_WITH_EVERYTHING, b->cases[0]->mtpa, false);
 }
 static bool foc_adaptive(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, b->cases[0]->mtpa, true); }
-static bool bldc_plain(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_SIMPLE, false); }
-static bool bldc_full(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING, false); }
-static bool bldc_adaptive(const pp_block *b, reductions sum) { return run_bldc(b, sum, 0, true); }
+static bool bldc_plain(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_SIMPLE); }
+static bool bldc_full(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING); }
+static bool bldc_adaptive(const pp_block *b, reductions sum) { return run_bldc_adaptive(b, sum); }
 
 bool PP_KERNEL(const pp_block *b)
 {

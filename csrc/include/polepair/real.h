@@ -108,6 +108,13 @@ PP_INLINE pp_mask pp_not(pp_mask m) { return ~m; }
 PP_INLINE pp_mask pp_mask_none(void) { return (pp_mask){0}; }
 PP_INLINE bool pp_any(pp_mask m)
 {
+#if defined __AVX512F__
+    if (sizeof m == 64)
+        return _mm512_test_epi64_mask((__m512i)m, (__m512i)m) != 0;
+#elif defined __AVX__
+    if (sizeof m == 32)
+        return !_mm256_testz_si256((__m256i)m, (__m256i)m);
+#endif
     pp_bits any = 0;
     for (int l = 0; l < PP_LANES; l++)
         any |= m[l];

@@ -64,6 +64,11 @@ PP_INLINE pp_bldc_state pp_bldc_move(pp_bldc_state x, pp_bldc_rates k, pp_real h
     return x;
 }
 
+PP_INLINE pp_bldc_rates pp_bldc_sum(pp_bldc_rates a, pp_bldc_rates b, pp_real weight)
+{
+    return (pp_bldc_rates){a.s + weight * b.s, a.x + weight * b.x, a.w + weight * b.w, a.phi + weight * b.phi};
+}
+
 /* Powers of a stage, weighted into the energies. */
 PP_INLINE void pp_bldc_power(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in, pp_real weight, pp_energy *e)
 {
@@ -76,29 +81,41 @@ PP_INLINE void pp_bldc_power(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_i
     e->friction += mech * (viscous - m->load_viscous * viscous + dry - m->load_coulomb * dry);
 }
 
-/* One RK4 step of length h inside the sector. */
-PP_INLINE pp_bldc_state pp_bldc_rk4(const pp_bldc *m, pp_bldc_state x, pp_bldc_input in, pp_real h, int with,
-                                    pp_energy *e)
+/* A machine on its way through a step; left: time to go [s]. */
+typedef struct pp_bldc_going {
+    const pp_bldc *m;
+    pp_bldc_state *x;
+    pp_energy *e;
+    pp_bldc_input in;
+    pp_real left;
+} pp_bldc_going;
+
+/* One RK4 step of length h inside the sector of `groups` independent machines, stage by stage, so that the processor
+ * always has work that does not wait for the stage before. k1: the rates at the start. */
+PP_INLINE void pp_bldc_rk4(const pp_bldc_going *on, const pp_bldc_rates *k1, const pp_real *h, int groups, int with)
 {
-    pp_real half = PP_R(0.5) * h, sixth = h * PP_R(1.0 / 6);
-    pp_bldc_rates k1 = pp_bldc_rate(m, &x, in, with);
-    pp_bldc_state y2 = pp_bldc_move(x, k1, half);
-    pp_bldc_rates k2 = pp_bldc_rate(m, &y2, in, with);
-    pp_bldc_state y3 = pp_bldc_move(x, k2, half);
-    pp_bldc_rates k3 = pp_bldc_rate(m, &y3, in, with);
-    pp_bldc_state y4 = pp_bldc_move(x, k3, h);
-    pp_bldc_rates k4 = pp_bldc_rate(m, &y4, in, with);
-    if (with & PP_WITH_ENERGY) {
-        pp_bldc_power(m, &x, in, sixth, e);
-        pp_bldc_power(m, &y2, in, sixth + sixth, e);
-        pp_bldc_power(m, &y3, in, sixth + sixth, e);
-        pp_bldc_power(m, &y4, in, sixth, e);
-    }
-    x.s += sixth * (k1.s + PP_R(2) * (k2.s + k3.s) + k4.s);
-    x.x += sixth * (k1.x + PP_R(2) * (k2.x + k3.x) + k4.x);
-    x.w += sixth * (k1.w + PP_R(2) * (k2.w + k3.w) + k4.w);
-    x.phi += sixth * (k1.phi + PP_R(2) * (k2.phi + k3.phi) + k4.phi);
-    return x;
+    pp_bldc_rates k[PP_GROUPS_MAX], sum[PP_GROUPS_MAX], middle[PP_GROUPS_MAX];
+#pragma GCC unroll 4
+    for (int stage = 0; stage < 4; stage++)
+#pragma GCC unroll 4
+        for (int g = 0; g < groups; g++) {
+            pp_real half = PP_R(0.5) * h[g], sixth = h[g] * PP_R(1.0 / 6);
+            pp_bldc_state y = stage == 0 ? *on[g].x : pp_bldc_move(*on[g].x, k[g], stage == 3 ? h[g] : half);
+            k[g] = stage == 0 ? k1[g] : pp_bldc_rate(on[g].m, &y, on[g].in, with);
+            if (with & PP_WITH_ENERGY)
+                pp_bldc_power(on[g].m, &y, on[g].in, stage == 0 || stage == 3 ? sixth : sixth + sixth, on[g].e);
+            if (stage == 0)
+                sum[g] = k[g];
+            else if (stage == 1)
+                middle[g] = k[g];
+            else if (stage == 2)
+                middle[g] = pp_bldc_sum(middle[g], k[g], pp_set(1));
+            else
+                sum[g] = pp_bldc_sum(pp_bldc_sum(sum[g], middle[g], pp_set(2)), k[g], pp_set(1));
+        }
+#pragma GCC unroll 4
+    for (int g = 0; g < groups; g++)
+        *on[g].x = pp_bldc_move(*on[g].x, sum[g], h[g] * PP_R(1.0 / 6));
 }
 
 /* Smallest positive time at which distance = speed t + rise t^2/2 (distance >= 0); huge where there is none. */
@@ -131,55 +148,97 @@ PP_INLINE pp_bldc_state pp_bldc_commutate(pp_bldc_state x)
     return x;
 }
 
-/* Advances by `left`, stopping at the events inside and applying them. Where one is near, its time is predicted to second
- * order from the rates at hand; one RK4 step leads there, and a first-order correction takes what the prediction missed
- * (it misses by O(h^3), so what remains is O(h^6)). One step per segment lets lanes diverge cheaply. */
-PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *state, pp_bldc_input in, pp_real left, int with,
+/* What the rates at the start of a step foretell, to second order: when the sector ends, when the outgoing current does. */
+typedef struct pp_bldc_forecast {
+    pp_bldc_rates k;
+    pp_real turn, die, h; /* [s]; h: the first of both and the step's end */
+    pp_mask conducts;
+} pp_bldc_forecast;
+
+PP_INLINE pp_bldc_forecast pp_bldc_foresee(const pp_bldc_going *on, int with)
+{
+    const pp_bldc *m = on->m;
+    const pp_bldc_state *x = on->x;
+    const pp_real left = on->left;
+    const pp_scalar end = PP_R(PP_PI / 3), ahead = PP_R(1.5);
+    pp_bldc_forecast f;
+    f.k = pp_bldc_rate(m, x, on->in, with);
+    f.conducts = x->active > PP_R(0);
+    f.turn = f.die = pp_set(PP_R(1e30));
+    pp_mask near = (x->phi + ahead * left * f.k.phi >= end) | (f.conducts & (x->x + ahead * left * f.k.x <= PP_R(0)));
+    if (pp_any(near)) {
+        f.turn = pp_arrival(pp_max(end - x->phi, pp_set(0)), f.k.phi, m->p * f.k.w);
+        f.die = pp_select(f.conducts, pp_arrival(x->x, -f.k.x, pp_bldc_fall(m, x, f.k)), f.die);
+    }
+    f.h = pp_min(left, pp_min(f.turn, f.die));
+    return f;
+}
+
+/* After the step of f.h: a first-order correction takes what the forecast of an event missed, and the event happens. */
+PP_INLINE void pp_bldc_settle(pp_bldc_going *on, pp_bldc_forecast f, int with)
+{
+    const pp_bldc *m = on->m;
+    const pp_real left = on->left;
+    pp_bldc_state *x = on->x;
+    const pp_scalar end = PP_R(PP_PI / 3);
+    pp_bldc_state y = *x;
+    pp_mask open = left > PP_R(0);
+    pp_mask turned = open & (((f.turn < left) & (f.turn <= f.die)) | (y.phi >= end));
+    pp_mask died = open & f.conducts & (((f.die < left) & (f.die < f.turn)) | (y.x <= PP_R(0)));
+    on->left = pp_set(0);
+    if (!pp_any(turned | died))
+        return;
+    pp_bldc_rates k = pp_bldc_rate(m, &y, on->in, with);
+    pp_real fix_turn = (end - y.phi) / pp_select(turned, k.phi, pp_set(1));
+    pp_real fix_die = -y.x / pp_select(died, k.x, pp_set(1));
+    died = died & (pp_not(turned) | (fix_die < fix_turn));
+    turned = turned & pp_not(died);
+    pp_real fix = pp_select(turned, fix_turn, pp_select(died, fix_die, pp_set(0)));
+    y = pp_bldc_move(y, k, fix);
+    if (with & PP_WITH_ENERGY)
+        pp_bldc_power(m, &y, on->in, fix, on->e);
+    y.x = pp_select(died, pp_set(0), y.x);
+    y.active = pp_select(died, pp_set(0), y.active);
+    pp_bldc_state z = pp_bldc_commutate(y);
+    x->s = pp_select(turned, z.s, y.s);
+    x->x = pp_select(turned, z.x, y.x);
+    x->w = y.w;
+    x->phi = pp_select(turned, z.phi, y.phi);
+    x->active = pp_select(turned, z.active, y.active);
+    x->parity = pp_select(turned, z.parity, y.parity);
+    x->sector = pp_select(turned, z.sector, y.sector);
+    on->left = pp_select(turned | died, pp_max(left - f.h - fix, pp_set(0)), pp_set(0));
+}
+
+/* One segment of `groups` machines: to the next event inside the time that is left, which happens, or to its end. Where an
+ * event is near, its time is predicted to second order from the rates at hand; one RK4 step leads there, and a first-order
+ * correction follows (the prediction misses by O(h^3), so what remains is O(h^6)). Machines with no time left stand still,
+ * so that lanes which diverge at their events need not wait for each other. */
+enum { PP_BLDC_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state without sense */
+PP_INLINE void pp_bldc_segment(pp_bldc_going *on, int groups, int with)
+{
+    pp_bldc_forecast f[PP_GROUPS_MAX];
+    pp_bldc_rates k[PP_GROUPS_MAX];
+    pp_real h[PP_GROUPS_MAX];
+#pragma GCC unroll 4
+    for (int g = 0; g < groups; g++) {
+        f[g] = pp_bldc_foresee(&on[g], with);
+        k[g] = f[g].k;
+        h[g] = f[g].h;
+    }
+    pp_bldc_rk4(on, k, h, groups, with);
+#pragma GCC unroll 4
+    for (int g = 0; g < groups; g++)
+        pp_bldc_settle(&on[g], f[g], with);
+}
+
+/* Advances by a step, event by event. */
+PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input in, pp_real step, int with,
                                pp_energy *e)
 {
-    const pp_scalar end = PP_R(PP_PI / 3), ahead = PP_R(1.5);
-    for (int guard = 0; guard < 12; guard++) {
-        pp_bldc_state x = *state;
-        pp_bldc_rates k = pp_bldc_rate(m, &x, in, with);
-        pp_mask conducts = x.active > PP_R(0);
-        pp_mask near = (x.phi + ahead * left * k.phi >= end) | (conducts & (x.x + ahead * left * k.x <= PP_R(0)));
-        pp_real never = pp_set(PP_R(1e30)), t_turn = never, t_die = never;
-        if (pp_any(near)) {
-            t_turn = pp_arrival(pp_max(end - x.phi, pp_set(0)), k.phi, m->p * k.w);
-            t_die = pp_select(conducts, pp_arrival(x.x, -k.x, pp_bldc_fall(m, &x, k)), never);
-        }
-        pp_real h = pp_min(left, pp_min(t_turn, t_die));
-        pp_bldc_state y = pp_bldc_rk4(m, x, in, h, with, e);
-        pp_mask open = left > PP_R(0);
-        pp_mask turned = open & (((t_turn < left) & (t_turn <= t_die)) | (y.phi >= end));
-        pp_mask died = open & conducts & (((t_die < left) & (t_die < t_turn)) | (y.x <= PP_R(0)));
-        if (!pp_any(turned | died)) {
-            *state = y;
-            return;
-        }
-        k = pp_bldc_rate(m, &y, in, with);
-        pp_real fix_turn = (end - y.phi) / pp_select(turned, k.phi, pp_set(1));
-        pp_real fix_die = -y.x / pp_select(died, k.x, pp_set(1));
-        died = died & (pp_not(turned) | (fix_die < fix_turn));
-        turned = turned & pp_not(died);
-        pp_real fix = pp_select(turned, fix_turn, pp_select(died, fix_die, pp_set(0)));
-        y = pp_bldc_move(y, k, fix);
-        if (with & PP_WITH_ENERGY)
-            pp_bldc_power(m, &y, in, fix, e);
-        y.x = pp_select(died, pp_set(0), y.x);
-        y.active = pp_select(died, pp_set(0), y.active);
-        pp_bldc_state z = pp_bldc_commutate(y);
-        state->s = pp_select(turned, z.s, y.s);
-        state->x = pp_select(turned, z.x, y.x);
-        state->w = y.w;
-        state->phi = pp_select(turned, z.phi, y.phi);
-        state->active = pp_select(turned, z.active, y.active);
-        state->parity = pp_select(turned, z.parity, y.parity);
-        state->sector = pp_select(turned, z.sector, y.sector);
-        left = pp_select(turned | died, pp_max(left - h - fix, pp_set(0)), pp_set(0));
-        if (!pp_any(left > PP_R(0)))
-            return;
-    }
+    pp_bldc_going on = {m, x, e, in, step};
+    for (int n = 0; n < PP_BLDC_SEGMENTS_MAX && pp_any(on.left > PP_R(0)); n++)
+        pp_bldc_segment(&on, 1, with);
 }
 
 /* Currents of phases a, b, c. */
