@@ -105,6 +105,25 @@ def decoding():
         )
 
 
+def decoding_alone():
+    """CPU time per message of the decoders by themselves, compiled as the extension is."""
+    with tempfile.TemporaryDirectory() as folder:
+        program, data = Path(folder) / "decode", Path(folder) / "messages"
+        sources = [ROOT / "benchmarks/decode.c", *(ROOT / f"csrc/host/decode_{k}.c" for k in ("json", "binary"))]
+        flags = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fno-tree-slp-vectorize"]
+        command = ["gcc", *flags, f"-I{ROOT}/csrc/include", f"-I{ROOT}/csrc/host", *sources, "-lpthread", "-o", program]
+        subprocess.run(command, check=True)
+        for fmt, made, samples in (
+            ("json1", messages("json1", 4000), 1),
+            ("spb", sparkplug(4000), 1),
+            ("jsonb", messages("jsonb", 400), 100),
+        ):
+            data.write_bytes(b"".join(len(m).to_bytes(4, "little") + m for m in made))
+            done = subprocess.run([program, fmt, data, *CHANNELS], capture_output=True, text=True, check=True)
+            ns = float(done.stdout)
+            say(f"decode alone {fmt}", ns / 1e3, "us/message", Msamples_per_s=round(samples * 1e3 / ns, 2))
+
+
 def storing():
     """CPU seconds that recording adds to a million samples of 8 channels in batches of 100: journal, decode, SQLite."""
     channels = [f"c{k}" for k in range(8)]
@@ -234,6 +253,6 @@ def over_servers():
 
 
 if __name__ == "__main__":
-    for part in (decoding, storing, line_protocol, observer, futures, over_servers):
+    for part in (decoding, decoding_alone, storing, line_protocol, observer, futures, over_servers):
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             part()

@@ -1,6 +1,7 @@
 """Decoders, sequence numbers and the ring: what is taken, what is refused, what is counted. No broker."""
 
 import json
+import random
 import struct
 import threading
 
@@ -77,6 +78,34 @@ BAD_JSON = {
     "nul": b'{"ia":1\x00}',
     "long number": b'{"ia":' + b"1" * 500 + b"}",
 }
+
+
+def any_number(dice):
+    """Text of a number in one of the ways that devices write them."""
+    shape, scale = dice.random(), 10.0 ** dice.randint(-6, 9)
+    if shape < 0.6:
+        return f"{dice.uniform(-scale, scale):.{dice.randint(0, 8)}f}"
+    if shape < 0.8:
+        return str(dice.randint(1, 10 ** dice.randint(1, 12)) * dice.choice((1, -1)))
+    return dice.choice(
+        ("0", "0.0", "-1", "9999999", "99999999", "1234567.8", "-0.1234567", "1e3", "1E-2", f"{scale:e}")
+    )
+
+
+def test_json_numbers_of_every_shape():
+    """Samples and rows, spaced or not, with keys that no column takes, in changing order: as Python reads them."""
+    s, dice = stream(), random.Random(5)
+    for n in range(5000):
+        row, gap = [any_number(dice) for _ in CHANNELS], dice.choice(("", "", " ", "\n"))
+        pairs = [f'"{c}":{gap}{v}' for c, v in zip(CHANNELS, row, strict=True)]
+        if n % 3 == 0:
+            pairs.insert(dice.randint(0, 3), f'"unknown{n % 7}":"text"')
+        if n % 500 > 400:
+            dice.shuffle(pairs)
+        body = ("," + gap).join(pairs) if n % 2 else f'"s":[[{("," + gap).join(row)}]]'
+        assert s.push(f'{{"n":{n},{body}}}'.encode())
+        rows = s.read()
+        assert [rows[c].tolist() for c in CHANNELS] == [[float(v)] for v in row], body
 
 
 @pytest.mark.parametrize("name", BAD_JSON)

@@ -169,21 +169,78 @@ static inline bool same(const reader *r, const uint8_t *text, int length, const 
     return (a ^ b) << (8 * (8 - length)) == 0;
 }
 
-/* Target of a key: the one that came at this place last time, if it is the same, else looked for. */
-static inline int target_of(reader *r, const uint8_t *text, int length)
+static int target_of(const reader *r, const uint8_t *text, int length)
 {
-    int place = r->place++, count = r->config->key_count;
-    const pp_key *keys = r->config->keys;
-    int guess = place < PP_STREAM_CHANNELS_MAX ? r->memory->key_at[place] : 0;
-    if (guess < count && same(r, text, length, &keys[guess]))
-        return keys[guess].target;
-    for (int k = 0; k < count; k++)
-        if (same(r, text, length, &keys[k])) {
-            if (place < PP_STREAM_CHANNELS_MAX)
-                r->memory->key_at[place] = (int16_t)k;
-            return keys[k].target;
-        }
+    for (int k = 0; k < r->config->key_count; k++)
+        if (same(r, text, length, &r->config->keys[k]))
+            return r->config->keys[k].target;
     return PP_TO_NOWHERE;
+}
+
+/* The position behind the key and colon at p, if they are those that came at this place last time. */
+static inline const uint8_t *known(const reader *r, const uint8_t *p, int *target)
+{
+    if (r->place >= PP_STREAM_CHANNELS_MAX)
+        return NULL;
+    const pp_json_head *h = &r->memory->head[r->place];
+    uint64_t text[2] = {0};
+    if (r->end - p >= 16)
+        memcpy(text, p, 16);
+    else
+        memcpy(text, p, (size_t)(r->end - p));
+    if (((text[0] ^ h->text[0]) & h->mask[0]) | ((text[1] ^ h->text[1]) & h->mask[1]) || h->width == 0)
+        return NULL;
+    *target = h->target;
+    return p + h->width;
+}
+
+static void learn(reader *r, const uint8_t *from, int target)
+{
+    pp_json_head h = {{0}, {0}, (int16_t)(r->p - from), (int16_t)target};
+    if (r->place >= PP_STREAM_CHANNELS_MAX || r->p - from > (int)sizeof h.text)
+        return;
+    memcpy(h.text, from, (size_t)h.width);
+    memset(h.mask, 255, (size_t)h.width);
+    r->memory->head[r->place] = h;
+}
+
+/* A key and its colon. */
+static inline bool name(reader *r, int *target)
+{
+    space(r);
+    const uint8_t *from = r->p, *text, *behind = known(r, from, target);
+    int length;
+    if (behind) {
+        r->p = behind;
+    } else {
+        if (!string(r, &text, &length) || !take(r, ':'))
+            return false;
+        *target = target_of(r, text, length);
+        learn(r, from, *target);
+    }
+    r->place++;
+    return true;
+}
+
+/* As many members as are plain: a channel's number behind a known name, and a comma. */
+static inline void plain_members(reader *r, double *values)
+{
+    const uint8_t *p = r->p, *next;
+    for (int target; (next = known(r, p, &target)) && target >= 0 && !(r->seen >> target & 1);
+         r->place++, p = next + 1) {
+        next = r->end - next > 9 ? pp_short_number(next, &values[target]) : NULL;
+        if (!next || *next != ',')
+            break;
+        r->seen |= (uint64_t)1 << target;
+    }
+    r->p = p;
+}
+
+/* A scalar and the comma behind it, where that is how it is written; else wherever the scalar ends. */
+static inline const uint8_t *number_comma(const uint8_t *p, const uint8_t *end, double *out)
+{
+    p = pp_number(p, end, out);
+    return p && p < end && *p == ',' ? p + 1 : NULL;
 }
 
 /* Rows of as many numbers as there are channels. */
@@ -197,7 +254,11 @@ static bool batch(reader *r)
             return false;
         if (r->rows->count == r->rows->room)
             return fail(r, PP_REFUSED_COUNT);
-        for (int c = 0; c < channels; c++) {
+        int c = 0;
+        for (const uint8_t *p = r->p, *next; c < channels - 1; c++, r->p = p = next)
+            if (!(next = number_comma(p, r->end, &r->rows->column[c][r->rows->count])))
+                break;
+        for (; c < channels; c++) {
             if (!scalar(r, &r->rows->column[c][r->rows->count]))
                 return false;
             if (c < channels - 1 && !take(r, ','))
@@ -251,11 +312,9 @@ static bool special(reader *r, int target)
 /* One key and its value. */
 static inline bool member(reader *r, double *values)
 {
-    const uint8_t *text;
-    int length;
-    if (!string(r, &text, &length) || !take(r, ':'))
+    int target;
+    if (!name(r, &target))
         return false;
-    int target = target_of(r, text, length);
     if (target >= 0) {
         uint64_t bit = (uint64_t)1 << target;
         if (r->seen & bit)
@@ -271,6 +330,7 @@ static bool members(reader *r, double *values)
     if (!take(r, '{'))
         return false;
     do {
+        plain_members(r, values);
         if (!member(r, values))
             return false;
         if (!peek(r, ','))

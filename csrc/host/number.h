@@ -20,34 +20,39 @@ static inline uint64_t pp_eight_digits(uint64_t x)
     return (x * 10000 + (x >> 32)) & 0xffffffff;
 }
 
-/* A number of at most 7 digits and a point, no exponent, with 8 readable bytes: most numbers that a device sends, without a
- * branch per digit. NULL where it is anything else; the way below tells what. */
-static inline const uint8_t *pp_short_number(const uint8_t *p, bool negative, double *out)
+/* Digits and a point in the bytes of x (xor '0') before place `at` [bits], the point at `first`, as a number. */
+static inline double pp_with_point(uint64_t x, int first, int at)
 {
     static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
-    uint64_t x;
+    uint64_t below = ((uint64_t)1 << first) - 1, digits = (x & below) | (x >> 8 & ~below);
+    return (double)pp_eight_digits(digits << (72 - at)) / power[(at - first) / 8 - 1];
+}
+
+/* A number of at most 7 digits and perhaps a point, no exponent, with 10 readable bytes: most numbers that a device sends,
+ * without a branch per digit or sign. NULL where it is anything else; the way below tells what. */
+static inline const uint8_t *pp_short_number(const uint8_t *p, double *out)
+{
+    uint64_t x, behind;
     memcpy(&x, p, 8);
-    x ^= 0x3030303030303030;
+    memcpy(&behind, p + 1, 8);
+    uint64_t negative = (uint8_t)x == '-';
+    x = (negative ? behind : x) ^ 0x3030303030303030;
     uint64_t other = ((x + 0x7676767676767676) | x) & 0x8080808080808080; /* bytes that are no digits */
+    uint64_t second = other & (other - 1);
     if (!other)
         return 0;
-    int whole = __builtin_ctzll(other) >> 3, length = whole, fraction = 0;
-    if (p[whole] == '.') {
-        uint64_t second = other & (other - 1), below = ((uint64_t)1 << (8 * whole)) - 1;
-        if (!second)
-            return 0;
-        length = __builtin_ctzll(second) >> 3;
-        fraction = length - whole - 1;
-        if (fraction == 0)
-            return 0;
-        x = (x & below) | (x >> 8 & ~below);
-    }
-    int digits = whole + fraction;
-    if (whole == 0 || (whole > 1 && *p == '0') || (p[length] | 32) == 'e' || p[length] == '.')
+    int first = __builtin_ctzll(other) & 56, at = 64; /* places in bits */
+    bool point = (x >> first & 255) == ('.' ^ '0');
+    if (second)
+        at = __builtin_ctzll(second) & 56;
+    at = point ? at : first;
+    unsigned stop = p[negative + (unsigned)at / 8];
+    if (first == 0 || (point && at == first + 8) || (first > 8 && (uint8_t)x == 0) || stop == '.' ||
+        (stop | 32) == 'e' || stop - '0' < 10)
         return 0;
-    double v = (double)pp_eight_digits(x << (8 * (8 - digits))) / power[fraction];
+    double v = point ? pp_with_point(x, first, at) : (double)pp_eight_digits(x << (64 - at));
     *out = negative ? -v : v;
-    return p + length;
+    return p + negative + at / 8;
 }
 
 /* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)? as RFC 8259 has it. */
@@ -55,13 +60,13 @@ static inline const uint8_t *pp_number(const uint8_t *p, const uint8_t *end, dou
 {
     static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     const uint8_t *start = p;
-    bool negative = p < end && *p == '-';
-    p += negative;
-    if (end - p > 8) {
-        const uint8_t *behind = pp_short_number(p, negative, out);
+    if (end - p > 9) {
+        const uint8_t *behind = pp_short_number(p, out);
         if (behind)
             return behind;
     }
+    bool negative = p < end && *p == '-';
+    p += negative;
     const uint8_t *digits = p;
     uint64_t m = 0;
     while (pp_digit(p, end))
@@ -84,13 +89,27 @@ static inline const uint8_t *pp_number(const uint8_t *p, const uint8_t *end, dou
     return p;
 }
 
+/* Eight characters, as a number where all are digits. */
+static inline bool pp_eight(const uint8_t *p, uint64_t *value)
+{
+    uint64_t x;
+    memcpy(&x, p, 8);
+    x ^= 0x3030303030303030;
+    if (((x + 0x7676767676767676) | x) & 0x8080808080808080)
+        return false;
+    *value = pp_eight_digits(x);
+    return true;
+}
+
 /* A whole number of at most 18 digits; NULL where it is not one, or longer. */
 static inline const uint8_t *pp_whole(const uint8_t *p, const uint8_t *end, int64_t *out)
 {
     bool negative = p < end && *p == '-';
     p += negative;
     const uint8_t *digits = p;
-    uint64_t m = 0;
+    uint64_t m = 0, eight;
+    for (int k = 0; k < 2 && end - p >= 8 && pp_eight(p, &eight); k++, p += 8)
+        m = m * 100000000 + eight;
     while (p - digits < 19 && pp_digit(p, end))
         m = m * 10 + (uint64_t)(*p++ - '0');
     if (p == digits || (p - digits > 1 && *digits == '0') || m > INT64_MAX || pp_digit(p, end))

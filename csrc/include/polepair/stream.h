@@ -98,9 +98,15 @@ typedef struct pp_rows {
     bool short_seq; /* seq counts modulo 256 (Sparkplug) */
 } pp_rows;
 
-/* Remembers which key came at which place of the last message: devices repeat themselves. */
+/* A key with its quotes and colon as it came, up to 16 bytes; width 0: none. */
+typedef struct pp_json_head {
+    uint64_t text[2], mask[2];
+    int16_t width, target;
+} pp_json_head;
+
+/* Remembers what came at which place of the last message: devices repeat themselves. */
 typedef struct pp_json_memory {
-    int16_t key_at[PP_STREAM_CHANNELS_MAX];
+    pp_json_head head[PP_STREAM_CHANNELS_MAX];
 } pp_json_memory;
 
 /* Decoders: rows into *rows; nothing is read beyond length. */
