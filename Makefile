@@ -6,7 +6,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(wildcard csrc/*/*.c csrc/*/*.h csrc/*/*/*.h csrc/*/*/*.def setup.py pyproject.toml)
 
-.PHONY: help demo test build check fmt bench docs faults emulated paho clean wheel table
+.PHONY: help demo test build check fmt bench docs faults emulated clean wheel table
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
@@ -54,10 +54,6 @@ faults: build ## long fault and fuzz runs (about two hours)
 
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh
-
-paho: build ## a faster paho.mqtt.c for MQTT, from the crate that carries its source (needs cargo)
-	@packaging/paho.sh
-	@packaging/setup.sh build $(VENV)
 
 wheel: build ## the cp311-abi3 wheel in build/wheel
 	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .

@@ -56,19 +56,19 @@ CORE = Extension(
 
 
 def mqtt():
-    """polepair._mqtt on paho.mqtt.c, linked statically so that its socket calls can be led through a read buffer; on
-    the build of `make paho` where there is one, else on Debian's. None where neither is there: everything else
-    works."""
-    fast = "build/paho/libpaho.a"
-    library = fast if os.path.exists(fast) else next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
+    """polepair._mqtt on Debian's paho.mqtt.c, linked statically so that its socket calls can be led through a read buffer
+    and its bookkeeping for debugging be left out. None where paho is not there: everything else works."""
+    library = next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:
         return []
-    wrapped = [f"-Wl,--wrap={name}" for name in ("recv", "writev", "poll", "connect", "close")]
+    sockets, tracking = ("recv", "writev", "poll", "connect", "close"), ("mymalloc", "myrealloc", "myfree")
+    tracking += ("StackTrace_entry", "StackTrace_exit", "Log")
+    wrapped = [f"-Wl,--wrap={name}" for name in sockets + tracking]
     return [
         Extension(
             "polepair._mqtt",
             [*sorted(glob("csrc/mqtt/*.c")), "csrc/host/clock.c"],
-            include_dirs=["csrc/include"] + (["build/paho/include"] if library == fast else []),
+            include_dirs=["csrc/include"],
             define_macros=MACROS,
             extra_compile_args=FLAGS + EXTRA,
             extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped, *EXTRA],
