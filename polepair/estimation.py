@@ -13,6 +13,8 @@ from .result import Result
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
 START_ANGLES = 6
 START_ROWS = 4000
+START_FINEST = 0.01  # of the start's angle [rad]
+TELLING = 2.0  # difference of two beginnings' summed squared residuals, in variances, that means something
 
 
 @cache
@@ -97,19 +99,23 @@ def _moving_start(d, columns):
     return float(np.angle(emf[0]) - np.sign(speed) * np.pi / 2 - 2.5 * speed * h[0]), float(speed / d.pole_pairs)
 
 
-def _observers(motor, columns, period, noise, adapt):
-    """Observers with different beginnings: six angles at rest, and the one that a turning rotor shows."""
-    for k in range(START_ANGLES):
-        yield _core.Observer(motor, period, noise, adapt, 2 * np.pi * k / START_ANGLES, np.pi / 4)
-    moving = _moving_start(motor.derive(), columns)
-    if moving:
-        observer = _core.Observer(motor, period, noise, adapt, moving[0], 0.3)
-        observer.speed(moving[1], abs(moving[1]) * 0.1)
-        yield observer
+def _refined(at_rest, misfit, theta, tell):
+    """The beginning at rest near theta: halved steps, as long as the residuals tell the halves apart."""
+    step = np.pi / START_ANGLES
+    while step > START_FINEST:
+        costs = {t: misfit(at_rest(t, START_FINEST)) for t in (theta - step, theta, theta + step)}
+        theta, least = min(costs.items(), key=lambda c: c[1])
+        if sorted(costs.values())[1] - least < tell:
+            break
+        step /= 2
+    return at_rest(theta, min(2 * step, np.pi / 4))
 
 
 def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = False):
-    """The observer whose beginning leaves the smallest residuals over these rows; it has not seen them yet."""
+    """The observer whose beginning leaves the smallest residuals over these rows; it has not seen them yet.
+
+    Beginnings: at rest with an angle that is searched for, and in motion as the voltage of the first rows shows it.
+    """
     period = float(np.median(np.diff(columns[0])))
     residual = np.array([estimates()["current_residual"][0]], dtype=np.int32)
 
@@ -117,7 +123,17 @@ def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = F
         worth = float(np.mean(observer.fork().run(*columns, residual, None, unscented) ** 2))
         return worth if worth == worth else np.inf
 
-    return min(_observers(motor, columns, period, noise, adapt), key=misfit)
+    def at_rest(theta, sigma):
+        return _core.Observer(motor, period, noise, adapt, theta, sigma)
+
+    angles = 2 * np.pi * np.arange(START_ANGLES) / START_ANGLES
+    coarse = min(angles, key=lambda theta: misfit(at_rest(theta, np.pi / 4)))
+    found = [_refined(at_rest, misfit, coarse, TELLING * noise**2 / len(columns[0]))]
+    moving = _moving_start(motor.derive(), columns)
+    if moving:
+        found.append(at_rest(moving[0], 0.3))
+        found[1].speed(moving[1], abs(moving[1]) * 0.1)
+    return min(found, key=misfit)
 
 
 def estimate(motor, record, adapt: bool = True, noise: float | None = None, method: str = "ekf") -> Estimate:
