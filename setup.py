@@ -56,7 +56,7 @@ CORE = Extension(
 
 
 def mqtt():
-    """polepair._mqtt on Debian's paho.mqtt.c, linked statically so that its socket calls can be led through a read buffer
+    """polepair._mqtt on Debian's paho.mqtt.c, linked statically so that its socket calls go through a read buffer
     and its bookkeeping for debugging be left out. None where paho is not there: everything else works."""
     library = next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:

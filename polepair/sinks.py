@@ -4,7 +4,6 @@ A sink takes a batch or raises SinkError; what was not taken is offered again, l
 stream's ring is the buffer: what it overwrites meanwhile is counted as missed.
 """
 
-import math
 import threading
 import time
 import urllib.error
@@ -13,8 +12,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-import numpy as np
-
+from . import _core
 from .errors import LinkError
 from .streams import Rows, Stream
 
@@ -87,19 +85,9 @@ def _escaped(text: str, what: str = ",= ") -> str:
 
 
 def lines(rows: Rows, head: str) -> bytes:
-    """Line protocol of rows; missing values (NaN) are left out."""
-    names = [f"{_escaped(c)}=" for c in rows.channels]
-    block = np.column_stack(rows.columns)
-    if np.isfinite(block).all():  # one format string for all
-        one = f"{head} " + ",".join(f"{n}%.9g" for n in names) + " %d\n"
-        table = block.astype(object)
-        return "".join([one % (*v, t) for v, t in zip(table.tolist(), rows.time.tolist(), strict=True)]).encode()
-    out = []
-    for values, t in zip(block.tolist(), rows.time.tolist(), strict=True):
-        fields = ",".join(f"{n}{v:.9g}" for n, v in zip(names, values, strict=True) if math.isfinite(v))
-        if fields:
-            out.append(f"{head} {fields} {t}\n")
-    return "".join(out).encode()
+    """Line protocol of rows, values to 9 significant digits; missing ones (NaN) are left out."""
+    names = [_escaped(c).encode() for c in rows.channels]
+    return _core.line_protocol(head.encode(), list(zip(names, rows.columns, strict=True)), rows.time)
 
 
 class Pump:

@@ -21,7 +21,7 @@ def servo(request):
 
 
 def errors(result, truth, settled=True):
-    """Speed error over the highest speed, and angle error in electrical degrees, rms, once it turns, or of every row."""
+    """Speed error over the highest speed, and angle error in electrical degrees, rms, once it turns or of every row."""
     top = np.abs(truth["omega_m"]).max()
     turning = (truth["time"] > 0.1) & (np.abs(truth["omega_m"]) > 0.1 * top) if settled else slice(None)
     speed = (result["omega_m"] - truth["omega_m"])[turning] / top

@@ -8,6 +8,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from polepair import _core
 from polepair.sinks import Influx, Pump, SinkError, lines
 from polepair.streams import Stream
 from tests.brokers import free_port
@@ -31,6 +32,39 @@ def test_line_protocol():
     assert Influx("http://h/write?db=x", "a b", {"k,": "v="}).head == "a\\ b,k\\,=v\\="
     with pytest.raises(ValueError, match="expected http"):
         Influx("ftp://h")
+
+
+def test_numbers_as_text():
+    """Every value within half of its ninth digit, in the shortest form; what is at the edges of the quick way too."""
+    dice = np.random.default_rng(2)
+    values = dice.uniform(-1, 1, 20_000) * 10.0 ** dice.integers(-8, 12, 20_000)
+    values[::3] = values[::3].astype(np.float32)
+    values[::5] = np.round(values[::5], 3)
+    edges = [
+        0.0,
+        -0.0,
+        1e-4,
+        9.9999999996e-5,
+        999999999,
+        999999998.6,
+        99999999.96,
+        0.99999999996,
+        1e9,
+        10,
+        1e-44,
+        1e30,
+    ]
+    values = np.concatenate([values, edges])
+    text = _core.line_protocol(b"m", [(b"x", values)], np.zeros(values.size, np.int64)).decode().splitlines()
+    for value, line in zip(values, text, strict=True):
+        number = line.removeprefix("m x=").removesuffix(" 0")
+        near = f"{value:.9g}"
+        assert abs(float(number) - value) <= abs(value) * 5.1e-9 and len(number) <= len(near) + 1, (value, number)
+        assert np.float32(number) == np.float32(value) or number == near, (value, number)
+    assert _core.line_protocol(b"m", [(b"x", [1.0])], [-5]) == b"m x=1 -5\n"
+    for bad in ([(b"x", [1.0, 2.0])], [("x", [1.0])], [1], [(b"x", [1.0])] * 65):
+        with pytest.raises((ValueError, TypeError)):
+            _core.line_protocol(b"m", bad, [0])
 
 
 class Moody:

@@ -57,6 +57,7 @@ PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *call_frame_header(PyObject *module, PyObject *bytes);
 PyObject *call_cobs_encode(PyObject *module, PyObject *bytes);
 PyObject *call_cobs_decode(PyObject *module, PyObject *bytes);
+PyObject *call_line_protocol(PyObject *module, PyObject *args);
 /* sweep(...) and sweep_derive(...); arguments in module.c's docstrings. */
 PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs);
 PyObject *call_sweep_derive(PyObject *module, PyObject *args);

@@ -162,6 +162,9 @@ static PyMethodDef functions[] = {
      "cobs_encode($module, packet, /)\n--\n\nBytes without a 0 (no delimiter added)."},
     {"cobs_decode", call_cobs_decode, METH_O,
      "cobs_decode($module, line, /)\n--\n\nThe packet; ValueError when not whole."},
+    {"line_protocol", call_line_protocol, METH_VARARGS,
+     "line_protocol(head, columns, time, /)\n--\n\nLine protocol of rows: columns are (name, float64 values) pairs, "
+     "time in ns."},
     {NULL, NULL, 0, NULL}};
 
 static int module_exec(PyObject *module)

@@ -15,6 +15,16 @@ typedef struct stream_object {
     PyObject *journal; /* kept while the stream writes to it */
 } stream_object;
 
+/* Item i of a list of pairs. */
+static PyObject *pair_at(PyObject *list, Py_ssize_t i, const char *what)
+{
+    PyObject *item = PySequence_GetItem(list, i);
+    if (!item || PyTuple_Check(item))
+        return item;
+    Py_DECREF(item);
+    return PyErr_Format(PyExc_TypeError, "%s: expected (%s, target) pairs", what, what);
+}
+
 /* (name, target) pairs. */
 static int take_keys(PyObject *list, pp_stream_config *c)
 {
@@ -23,7 +33,7 @@ static int take_keys(PyObject *list, pp_stream_config *c)
         return PyErr_Format(PyExc_ValueError, "keys: expected at most %d", (int)(sizeof c->keys / sizeof c->keys[0])),
                -1;
     for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *item = PySequence_GetItem(list, i);
+        PyObject *item = pair_at(list, i, "key");
         const char *name;
         int target;
         bool good = item && PyArg_ParseTuple(item, "si:key", &name, &target);
@@ -50,7 +60,7 @@ static int take_aliases(PyObject *list, pp_stream_config *c)
     for (int i = 0; i < PP_ALIASES_MAX; i++)
         c->alias[i] = PP_TO_NOWHERE;
     for (Py_ssize_t i = 0, n = PySequence_Size(list); i < n; i++) {
-        PyObject *item = PySequence_GetItem(list, i);
+        PyObject *item = pair_at(list, i, "alias");
         int alias, target;
         bool good = item && PyArg_ParseTuple(item, "ii:alias", &alias, &target);
         Py_XDECREF(item);
