@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections import deque
+from typing import NamedTuple
 
 from .estimation import estimates
 from .table import channels
@@ -32,50 +33,66 @@ def unit_of(name: str) -> str:
     return channels()[name].unit if name in channels() else UNITS.get(name, "")
 
 
-def rows_of(live) -> list[tuple[str, float, float, str]]:
-    """What is shown: (name, value, sigma or NaN, unit); the estimates first."""
-    v = live.values
-    out = [
-        (f"est.{n}", v[f"est.{n}"], v.get(f"est.{n}_sigma", math.nan), unit_of(f"est.{n}"))
-        for n in SHOWN
-        if f"est.{n}" in v
-    ]
-    return out + [(n, x, math.nan, unit_of(n)) for n, x in v.items() if not n.startswith("est.")]
+class Shown(NamedTuple):
+    """A quantity: what was measured and what is estimated of it, NaN where there is none."""
+
+    name: str
+    measured: float
+    estimate: float
+    sigma: float
+    unit: str
+
+    @property
+    def value(self) -> float:
+        """The measurement, else the estimate."""
+        return self.measured if self.measured == self.measured else self.estimate
+
+
+def rows_of(live) -> list[Shown]:
+    """What is shown, a row a quantity; those that are estimated first."""
+    v, nan = live.values, math.nan
+    estimated = [n for n in SHOWN if f"est.{n}" in v]
+    measured = [n for n in v if not n.startswith("est.") and n not in estimated]
+    out = [Shown(n, v.get(n, nan), v[f"est.{n}"], v.get(f"est.{n}_sigma", nan), unit_of(f"est.{n}")) for n in estimated]
+    return out + [Shown(n, v[n], nan, nan, unit_of(n)) for n in measured]
 
 
 def line(live) -> str:
     """One line for logs and pipes."""
-    shown = [
-        f"{n.removeprefix('est.')} {x:.4g}{f' +- {s:.2g}' if s == s else ''} {u}".rstrip()
-        for n, x, s, u in rows_of(live)
-    ]
-    lost = live.stats["lost"]
-    return f"{live.quality}, age {live.age:.2f} s, lost {lost}: " + ", ".join(shown[:6])
+    shown = []
+    for s in rows_of(live)[:6]:
+        said = s.estimate if s.estimate == s.estimate else s.measured
+        spread = f" +- {s.sigma:.2g}" if s.sigma == s.sigma else ""
+        shown.append(f"{s.name} {said:.4g}{spread} {s.unit}".rstrip())
+    return f"{live.quality}, age {live.age:.2f} s, lost {live.stats['lost']}: " + ", ".join(shown)
+
+
+def _caption(live) -> str:
+    n = live.stats
+    refused = sum(v for k, v in n.items() if " " in k)
+    return (
+        f"{n['rows']:,} rows in {n['messages']:,} messages; lost {n['lost']}, twice {n['duplicates']}, "
+        f"late {n['out_of_order']}, restarts {n['restarts']}, refused {refused}, missed {n['missed']}"
+    )
 
 
 def _table(live, past):
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    n, quality = live.stats, live.quality
-    title = f"{live.motor.name if live.motor else 'motor'}: {live.source.name}, {live.source.state}"
-    refused = sum(v for k, v in n.items() if " " in k)
-    foot = f"{n['rows']:,} rows in {n['messages']:,} messages; lost {n['lost']}, twice {n['duplicates']}, "
-    foot += f"late {n['out_of_order']}, restarts {n['restarts']}, refused {refused}, missed {n['missed']}"
-    table = Table(title=title, caption=foot, title_justify="left", caption_justify="left")
-    for name, align in (("channel", "left"), ("value", "right"), ("±", "right"), ("unit", "left"), ("", "left")):
-        table.add_column(name, justify=align)
-    table.add_column("quality")
-    table.add_column("age", justify="right")
     age = f"{live.age:.2f} s" if live.age < 1e6 else "never"
-    for name, value, sigma, unit in rows_of(live):
-        estimated = name.startswith("est.")
-        label = Text(name.removeprefix("est."), style="bold" if estimated else "")
-        said = quality if estimated else "stale" if quality == "stale" else "measured"
-        style = STYLES.get(said, "dim")
-        spread = "" if sigma != sigma else f"{sigma:.2g}"
-        bars = Text(sparkline(past[name]), style="cyan")
-        table.add_row(label, f"{value:.5g}", spread, unit, bars, Text(said, style=style), age)
+    quality = Text(live.quality, style=STYLES.get(live.quality, "dim"))
+    title = Text(f"{live.motor.name if live.motor else 'motor'}: {live.source.name}, {live.source.state}, age {age}, ")
+    table = Table(title=title + quality, caption=_caption(live), title_justify="left", caption_justify="left")
+    table.box = box.SIMPLE_HEAD
+    for name, align in (("", "left"), ("measured", "right"), ("estimate", "right"), ("±", "right"), ("", "left")):
+        table.add_column(name, justify=align, no_wrap=True)
+    table.add_column(f"last {WIDTH} looks", no_wrap=True)
+    for s in rows_of(live):
+        cells = [f"{x:.{digits}g}" if x == x else "" for x, digits in ((s.measured, 5), (s.estimate, 5), (s.sigma, 2))]
+        label = Text(s.name, style="bold" if cells[1] else "")
+        table.add_row(label, *cells, s.unit, Text(sparkline(past[s.name]), style="cyan"))
     return table
 
 
@@ -91,8 +108,8 @@ def show(live, seconds: float = math.inf, every: float = 0.25, stream=None) -> N
             if not live.source.running:
                 live.update()
                 break
-        for name, value, _, _ in rows_of(live):
-            past.setdefault(name, deque(maxlen=WIDTH)).append(value)
+        for s in rows_of(live):
+            past.setdefault(s.name, deque(maxlen=WIDTH)).append(s.value)
         live.publish()
         return live.source.running and time.monotonic() < end
 
