@@ -56,6 +56,29 @@ def test_wrong_parameters_are_learnt(servo):
     assert estimate(wrong, truth)["psi_pm"][-1] == pytest.approx(motor.datasheet.psi_pm, rel=0.01)
 
 
+def steady(seconds):
+    """A record of the embedded simulation: constant speed for as long as this, its load swinging slowly."""
+    source = Simulated(pp.Twin(pp.load("outrunner-12s14p")), pace=0)
+    rows = []
+    while source.core.sample * source.core.period < seconds:
+        source.core.ask(*source.scenario(source.twin.params, source.core.sample * source.core.period))
+        rows.append(source.batch(400))
+    block = np.vstack(rows)
+    names = ("u_alpha", "u_beta", "i_alpha", "i_beta", "omega_m")
+    return {"time": np.arange(len(block)) * source.core.period, **dict(zip(names, block.T, strict=False))}
+
+
+def test_what_nothing_shows_does_not_wander_off():
+    """At constant speed and current only one sum of Rs and psi shows: estimates stay within what their sigmas say."""
+    motor = pp.load("outrunner-12s14p")
+    d, result = motor.derive(), estimate(motor, steady(4.0))
+    for name, true in (("Rs", d.Rs), ("psi_pm", d.psi_pm)):
+        off = (result[name][2000:] - true) / result[f"{name}_sigma"][2000:]
+        assert np.abs(off).max() < 3 and np.sqrt(np.mean(off**2)) < 1.5, name
+        assert result[f"{name}_sigma"][-1] < 0.2 * true
+    assert abs(result["temperature_winding"][-1] - motor.winding.temperature) < 40
+
+
 def test_beginning_is_found(servo):
     """In motion from the first row on, and at rest with any rotor angle."""
     motor, truth = servo

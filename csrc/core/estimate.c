@@ -21,6 +21,9 @@ pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
     return o;
 }
 
+/* Rate of return [1/s] with which a walk stays within this standard deviation (Ornstein-Uhlenbeck). */
+static double returning(double walk, double sigma) { return walk * walk / (2 * sigma * sigma); }
+
 pp_uncertainty pp_uncertainty_from(const pp_observed *m, double period, double current, bool adapt)
 {
     pp_uncertainty u;
@@ -34,6 +37,8 @@ pp_uncertainty pp_uncertainty_from(const pp_observed *m, double period, double c
     u.psi = (pp_real)(adapt ? 0.01 * (double)m->psi : 0);
     u.Rs_start = (pp_real)(adapt ? 0.2 * (double)m->Rs : 0);
     u.psi_start = (pp_real)(adapt ? 0.05 * (double)m->psi : 0);
+    u.Rs_back = (pp_real)(adapt ? returning(0.05, 0.2) : 0);
+    u.psi_back = (pp_real)(adapt ? returning(0.01, 0.05) : 0);
     return u;
 }
 

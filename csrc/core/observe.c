@@ -69,9 +69,9 @@ PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real (*A)[
     const pp_real k = PP_R(1.5) * m->p * m->p * m->J_inv * dt;
     const pp_real slope = m->viscous + (pp_abs(y.we) < m->p ? m->coulomb : PP_R(0));
     const pp_real values[MOVING][ROW] = {
-        {-Rs * d, y.we * m->Lq * d, m->Lq * y.iq * d, y.uq * d, 0, -y.id * d, 0, 0},
-        {-y.we * m->Ld * q, -Rs * q, -(m->Ld * y.id + psi) * q, -y.ud * q, 0, -y.iq * q, -y.we * q, 0},
-        {k * dL * y.iq, k * (psi + dL * y.id), -slope * m->J_inv * dt, 0, -m->p * m->J_inv * dt, 0, k * y.iq, 0},
+        {-Rs * d, y.we * m->Lq * d, m->Lq * y.iq * d, y.uq * d, 0, -o->slow[0] * d, 0, 0},
+        {-y.we * m->Ld * q, -Rs * q, -(m->Ld * y.id + psi) * q, -y.ud * q, 0, -o->slow[1] * q, -o->slow[2] * q, 0},
+        {k * dL * y.iq, k * (psi + dL * y.id), -slope * m->J_inv * dt, 0, -m->p * m->J_inv * dt, 0, k * o->slow[1], 0},
         {0, 0, dt, 0, 0, 0, 0, 0},
     };
     for (int i = 0; i < MOVING; i++)
@@ -143,6 +143,21 @@ PP_INLINE void add_noise(const pp_observer *o, matrix *P, pp_real dt)
     P[PP_X_PSI][PP_X_PSI] += q->psi * q->psi * dt;
 }
 
+/* Rs and psi return to the motor file's values, slowly: what nothing shows must not wander off. */
+PP_INLINE void go_back(pp_observer *o, matrix *P, pp_real dt)
+{
+    const pp_real Rs = PP_R(1) - o->noise.Rs_back * dt, psi = PP_R(1) - o->noise.psi_back * dt;
+    o->x[PP_X_RS] = o->machine.Rs + Rs * (o->x[PP_X_RS] - o->machine.Rs);
+    o->x[PP_X_PSI] = o->machine.psi + psi * (o->x[PP_X_PSI] - o->machine.psi);
+    for (int i = 0; i <= PP_X_RS; i++)
+        P[i][PP_X_RS] *= Rs;
+    for (int i = 0; i <= PP_X_PSI; i++)
+        P[i][PP_X_PSI] *= psi;
+    P[PP_X_RS][PP_X_RS] *= Rs;
+    P[PP_X_RS][PP_X_PSI] *= Rs;
+    P[PP_X_PSI][PP_X_PSI] *= psi;
+}
+
 PP_INLINE void predict(pp_observer *o, matrix *P, pp_real ua, pp_real ub, pp_real dt, int n)
 {
     rates y = {o->x[PP_X_ID], o->x[PP_X_IQ], o->x[PP_X_WE], o->c * ua + o->s * ub, o->c * ub - o->s * ua};
@@ -155,6 +170,8 @@ PP_INLINE void predict(pp_observer *o, matrix *P, pp_real ua, pp_real ub, pp_rea
     jacobian(o, y3, dt, A);
     transition((const matrix *)A, n, M);
     spread(P, (const matrix *)M, n);
+    if (n == N)
+        go_back(o, P, dt);
     add_noise(o, P, dt);
     o->x[PP_X_ID] += sixth * (k1.id + PP_R(2) * (k2.id + k3.id) + k4.id);
     o->x[PP_X_IQ] += sixth * (k1.iq + PP_R(2) * (k2.iq + k3.iq) + k4.iq);
@@ -214,6 +231,15 @@ static void correct(pp_observer *o, pp_real e, const pp_real *column, pp_real S)
     shift(o, by, N);
 }
 
+/* Slow means of the first three states that follow at once where they move by more than noise. */
+PP_INLINE void quieten(pp_observer *o)
+{
+    for (int i = 0; i < 3; i++) {
+        const pp_real off = o->x[i] - o->slow[i];
+        o->slow[i] += off * off > PP_R(16) * o->P[i][i] ? off : PP_R(0.002) * off;
+    }
+}
+
 /* Consistency: running means, and the measurement variance that makes the mean of NIS 2. */
 PP_INLINE void learn(pp_observer *o, pp_real nis)
 {
@@ -262,8 +288,10 @@ PP_INLINE void correct_both(pp_observer *o, matrix *P, const pp_real *d, const p
             P[i][j] -= gain_d[i] * d[j] + gain_q[i] * q[j];
     shift(o, by, n);
     learn(o, nis);
-    if (n == N)
+    if (n == N) {
+        quieten(o);
         bound(o);
+    }
 }
 
 /* In the estimated rotor frame the residuals are those of id and iq, and the angle shows in them by -iq and id. */

@@ -27,7 +27,8 @@ typedef struct pp_uncertainty {
     pp_real load;                /* walk of the load torque [N m/s^0.5] */
     pp_real acceleration;        /* walk of the electrical speed that no torque explains [rad/s/s^0.5] */
     pp_real Rs, psi;             /* walks of the parameters; both 0: they stay as they are */
-    pp_real Rs_start, psi_start; /* standard deviations at the start */
+    pp_real Rs_start, psi_start; /* standard deviations at the start, and for good where nothing shows them */
+    pp_real Rs_back, psi_back;   /* rates at which they return to the motor file's, which keeps that bound [1/s] */
 } pp_uncertainty;
 
 /* The estimate says how far it can be trusted. */
@@ -49,6 +50,8 @@ typedef struct pp_observer {
     pp_real nis;       /* normalised innovation squared of the last measurement, mean 2 where all is well */
     pp_real nis_short; /* its mean over some 200 measurements */
     pp_real we_mean;   /* mean of |electrical speed| over some 200 measurements */
+    pp_real slow[3];   /* id, iq, electrical speed without the noise of the last measurements: parameters are learnt
+                        * by these, because noise shared with the residuals would drive them (errors in variables) */
     int64_t count;
     int rejected; /* bad samples in a row */
     bool adapt;
