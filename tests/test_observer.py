@@ -68,10 +68,11 @@ def steady(seconds):
     return {"time": np.arange(len(block)) * source.core.period, **dict(zip(names, block.T, strict=False))}
 
 
-def test_what_nothing_shows_does_not_wander_off():
+@pytest.mark.parametrize("method", ["ekf", "ukf"])
+def test_what_nothing_shows_does_not_wander_off(method):
     """At constant speed and current only one sum of Rs and psi shows: estimates stay within what their sigmas say."""
     motor = pp.load("outrunner-12s14p")
-    d, result = motor.derive(), estimate(motor, steady(4.0))
+    d, result = motor.derive(), estimate(motor, steady(4.0), method=method)
     for name, true in (("Rs", d.Rs), ("psi_pm", d.psi_pm)):
         off = (result[name][2000:] - true) / result[f"{name}_sigma"][2000:]
         assert np.abs(off).max() < 3 and np.sqrt(np.mean(off**2)) < 1.5, name

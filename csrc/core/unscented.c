@@ -117,12 +117,25 @@ static pp_real cross(const cloud *c, int i, int axis, pp_real mean_x, pp_real me
     return sum;
 }
 
+/* Rs and psi are learnt as the extended filter learns them: its covariances with the other states stand on currents without
+ * the noise of the last measurements, the points' do not. P: theirs with both currents in the rotor frame. */
+static void learn_linearly(pp_observer *o, const pp_observer *linear, const pp_real *mean, pp_real (*P)[2])
+{
+    for (int j = PP_X_RS; j <= PP_X_PSI; j++) {
+        for (int i = 0; i <= j; i++)
+            o->P[i][j] = linear->P[i][j];
+        P[j][0] = linear->P[PP_X_ID][j] - mean[1] * linear->P[PP_X_THETA][j];
+        P[j][1] = linear->P[PP_X_IQ][j] + mean[0] * linear->P[PP_X_THETA][j];
+    }
+}
+
 void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, double ia, double ib)
 {
     cloud c;
-    pp_observer noise = *o; /* the extended filter's process noise: what it adds to a P of zero */
+    pp_observer linear = *o, noise = *o; /* the extended filter's process noise: what it adds to a P of zero */
     memset(noise.P, 0, sizeof noise.P);
     pp_observer_predict(&noise, 0, 0, dt);
+    pp_observer_predict(&linear, ua, ub, dt);
     propagate(o, ua, ub, dt, &c);
     gather(o, &c);
     pp_real angle = 0, mean[2], P[N][2];
@@ -141,6 +154,8 @@ void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, doub
     }
     for (int i = 0; i < N; i++)
         o->P[i][i] += noise.P[i][i];
+    if (o->adapt)
+        learn_linearly(o, &linear, mean, P);
     const pp_real seen[2] = {(pp_real)ia, (pp_real)ib};
     pp_observer_correct(o, P, S, mean, seen);
 }
