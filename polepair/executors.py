@@ -1,7 +1,7 @@
-"""Sweeps beyond one process: chunks of cases through any concurrent.futures executor (processes, Dask, ...)."""
+"""Sweeps beyond one process: chunks of cases through any concurrent.futures executor (processes, Dask, Ray, ...)."""
 
 import os
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 import numpy as np
 
@@ -81,3 +81,21 @@ def run_on(executor, params, columns, rows, job, chunk: int | None, progress=Non
 
 
 CANCELLED = next(i for i, (_, text) in enumerate(_core.status_rows()) if text == "cancelled")
+
+
+class RayExecutor(Executor):
+    """The Ray cluster of `ray.init()` as an executor; options are those of `ray.remote` (num_cpus, resources, ...)."""
+
+    def __init__(self, **options):
+        import ray
+
+        self._task = ray.remote(**{"num_cpus": 1, **options})(_call)
+        self._max_workers = int(ray.cluster_resources().get("CPU", 1))
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        """A task; Ray itself runs it again when its worker is lost."""
+        return self._task.remote(fn, args, kwargs).future()
+
+
+def _call(fn, args, kwargs):
+    return fn(*args, **kwargs)

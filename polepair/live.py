@@ -241,11 +241,12 @@ def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels
     return Live(MqttSource(url, stream, channels, fmt, **options), motor)
 
 
-def simulate(twin: Twin, **options) -> Live:
+def simulate(twin: Twin | Motor, **options) -> Live:
     """The embedded default: a computed motor whose samples go the way of a real one's.
 
     options: of sources.Simulated.
     """
+    twin = twin if isinstance(twin, Twin) else Twin(twin)
     return Live(Simulated(twin, **options), twin.params)
 
 

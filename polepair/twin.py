@@ -67,6 +67,8 @@ class Twin:
     """A motor, its control and its load. `params` is the twin's own copy of the motor's parameters."""
 
     def __init__(self, motor: Motor, control: Settings | None = None, load: Settings | None = None):
+        if not isinstance(motor, Motor):
+            raise TypeError(f"Twin of {motor!r}: expected a Motor, as pp.load gives it")
         self.params = motor.copy()
         for name, value in {**(control or {}), **(load or {})}.items():
             self.params.set(name, value)

@@ -166,3 +166,16 @@ def test_dask():
     ):
         there = pp.sweep(twin(), cases, 0.1, RECORD, executor=client.get_executor(), chunk=5)
     assert np.array_equal(there.block, pp.sweep(twin(), cases, 0.1, RECORD).block)
+
+
+def test_ray():
+    ray = pytest.importorskip("ray")
+    from polepair.executors import RayExecutor
+
+    cases = plans.random(RANGES, 40)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        there = pp.sweep(twin(), cases, 0.1, RECORD, executor=RayExecutor(), chunk=5)
+    finally:
+        ray.shutdown()
+    assert np.array_equal(there.block, pp.sweep(twin(), cases, 0.1, RECORD).block)
