@@ -226,6 +226,21 @@ def test_sparkplug_birth_teaches_aliases():
     assert s.stats["lost"] == 2 and s.stats["duplicates"] == 0 and s.head == 598
 
 
+def test_sparkplug_metrics_in_the_usual_form():
+    """Alias, datatype, float, which is read by a way of its own: as in another order; twice or not finite refused."""
+    stamp, value = b"\x08" + varint(1700000000000), struct.pack("<f", 2.5)
+    forms = [b"\x10\x07\x20\x09\x65" + value, b"\x20\x09\x10\x07\x65" + value, b"\x65" + value + b"\x10\x07\x20\x09"]
+    s = stream("sparkplug", aliases={7: "ia"})
+    for n, body in enumerate(forms):
+        assert len(body) == 9
+        s.push(stamp + b"\x12\x09" + body + b"\x18" + bytes([n]))
+    assert s.read()["ia"].tolist() == [2.5] * 3
+    s.push(stamp + 2 * (b"\x12\x09" + forms[0]) + b"\x18\x03")
+    s.push(stamp + b"\x12\x09" + forms[0][:5] + struct.pack("<f", float("nan")) + b"\x18\x03")
+    s.push(stamp + b"\x12\x09" + forms[0].replace(b"\x07", b"\x08") + b"\x18\x03")  # nobody's alias
+    assert s.head == 3 and sum(v for k, v in s.stats.items() if " " in k) == 3
+
+
 def test_truncated_sparkplug_values_are_refused():
     for tag, size in ((b"\x65", 4), (b"\x69", 8)):  # float, double
         for have in range(size):

@@ -9,6 +9,10 @@ typedef struct span {
 
 static inline bool varint(span *s, uint64_t *out)
 {
+    if (s->p < s->end && *s->p < 128) { /* tags, lengths and small numbers: one byte */
+        *out = *s->p++;
+        return true;
+    }
     uint64_t v = 0;
     for (int shift = 0; shift < 64 && s->p < s->end; shift += 7) {
         uint8_t b = *s->p++;
@@ -172,6 +176,22 @@ static pp_refusal place(pp_stream_config *config, const metric *m, payload *p, p
     return PP_REFUSED_NOT;
 }
 
+/* A metric in the form that devices send: alias, datatype, float, each with a number of one byte. False: any other. */
+static inline bool place_plain(const pp_stream_config *config, span s, payload *p, pp_rows *rows)
+{
+    const uint8_t *b = s.p;
+    if (s.end - b != 9 || b[0] != 2 << 3 || b[1] > 127 || b[2] != 4 << 3 || b[3] > 127 || b[4] != (FLOAT_32 << 3 | 5))
+        return false;
+    int target = config->alias[b[1]];
+    float x;
+    memcpy(&x, b + 5, 4);
+    if (target < 0 || p->seen >> target & 1 || x - x != 0)
+        return false;
+    p->seen |= (uint64_t)1 << target;
+    rows->column[target][0] = (double)x;
+    return true;
+}
+
 static pp_refusal finish(const pp_stream_config *config, const payload *p, pp_rows *rows)
 {
     if (!p->seen)
@@ -197,8 +217,12 @@ pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, si
         if (!varint(&s, &tag))
             return PP_REFUSED_SYNTAX;
         if (tag == (2 << 3 | 2)) {
+            if (!inside(&s, &part))
+                return PP_REFUSED_SYNTAX;
+            if (place_plain(config, part, &p, rows))
+                continue;
             metric m = {0};
-            if (!inside(&s, &part) || !read_metric(part, &m))
+            if (!read_metric(part, &m))
                 return PP_REFUSED_SYNTAX;
             pp_refusal why = place(config, &m, &p, rows);
             if (why != PP_REFUSED_NOT)
