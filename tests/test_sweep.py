@@ -76,6 +76,14 @@ def test_same_bits_on_every_path(kind):
 
 
 @pytest.mark.parametrize("kind", ["foc", "six_step"])
+def test_float_lanes_count_no_further_than_they_can(kind):
+    t = twin(kind)
+    periods = (1 << 24) + 2
+    table = pp.sweep(t, {"load.J": [1e-5]}, periods * t.params.drive.period, ["omega_m.final"], mode="single")
+    assert "floats can count" in dict(table.failed)[0]
+
+
+@pytest.mark.parametrize("kind", ["foc", "six_step"])
 def test_settling_time(kind):
     t = twin(kind)
     if kind == "six_step":

@@ -156,24 +156,12 @@ static bool skip(reader *r)
     return true;
 }
 
-/* Whether a key of the payload is this name; keys are short, so mostly one comparison of eight bytes. */
-static inline bool same(const reader *r, const uint8_t *text, int length, const pp_key *key)
-{
-    if (key->length != length)
-        return false;
-    if (length > 8 || r->end - text < 8)
-        return memcmp(key->name, text, (size_t)length) == 0;
-    uint64_t a, b;
-    memcpy(&a, text, 8);
-    memcpy(&b, key->name, 8);
-    return (a ^ b) << (8 * (8 - length)) == 0;
-}
-
 static int target_of(const reader *r, const uint8_t *text, int length)
 {
+    const pp_key *keys = r->config->keys;
     for (int k = 0; k < r->config->key_count; k++)
-        if (same(r, text, length, &r->config->keys[k]))
-            return r->config->keys[k].target;
+        if (keys[k].length == length && memcmp(keys[k].name, text, (size_t)length) == 0)
+            return keys[k].target;
     return PP_TO_NOWHERE;
 }
 
@@ -236,7 +224,7 @@ static inline void plain_members(reader *r, double *values)
     r->p = p;
 }
 
-/* A scalar and the comma behind it, where that is how it is written; else wherever the scalar ends. */
+/* The position behind a number and its comma; NULL where it is not written so. */
 static inline const uint8_t *number_comma(const uint8_t *p, const uint8_t *end, double *out)
 {
     p = pp_number(p, end, out);

@@ -212,7 +212,7 @@ PP_INLINE bool run_bldc(const pp_block *b, reductions sum, int with)
 }
 
 /* Where each lane takes the steps that its error asks for, no clock is needed. */
-PP_INLINE bool run_bldc_adaptive(const pp_block *b, reductions sum)
+static bool bldc_adaptive(const pp_block *b, reductions sum)
 {
     const long samples = b->cases[0]->samples;
     const pp_real none = pp_set(0);
@@ -243,7 +243,6 @@ static bool foc_full(const pp_block *b, reductions sum)
 static bool foc_adaptive(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, b->cases[0]->mtpa, true); }
 static bool bldc_plain(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_SIMPLE); }
 static bool bldc_full(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING); }
-static bool bldc_adaptive(const pp_block *b, reductions sum) { return run_bldc_adaptive(b, sum); }
 
 bool PP_KERNEL(const pp_block *b)
 {

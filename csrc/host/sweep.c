@@ -12,7 +12,7 @@
 #include "clock.h"
 #include "kernel.h"
 
-enum { CHUNK = 64, THREADS_MAX = 256 };
+enum { CHUNK = 64, THREADS_MAX = 256, SINGLE_SAMPLES = 1 << 24 }; /* floats count whole numbers to 2^24 */
 
 typedef struct lanes {
     pp_kernel *run;
@@ -134,13 +134,16 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
         status = pp_machine_derive(&params, &machine);
     if (status == PP_OK)
         status = pp_twin_setup_machine(&params, &machine, s->retune ? NULL : &job->nominal, twin);
+    long samples = status == PP_OK ? (long)(s->t_end / twin->period + 0.5) : 0;
+    if (s->mode == PP_SINGLE && samples > SINGLE_SAMPLES)
+        status = PP_SINGLE_LONG;
     refuse(s, index, status, bad);
     if (status != PP_OK)
         return;
     pp_case *c = &batch->cases[batch->count];
     *c = (pp_case){(const double *)&twin->model,
                    index,
-                   (long)(s->t_end / twin->period + 0.5),
+                   samples,
                    twin->substeps,
                    pp_twin_needs(twin, job->channels, s->output_count + s->trace.count),
                    twin->six_step,
