@@ -175,10 +175,17 @@ def _axis(text: str):
 )
 @click.option("--keep-tuning", is_flag=True, help="All cases keep the base motor's controller.")
 @click.option("--threads", type=int, help="Worker threads (default: all cores).")
+@click.option(
+    "--mode",
+    type=click.Choice(["exact", "fast", "single"]),
+    default="exact",
+    show_default=True,
+    help="exact: the bits of single runs; fast: fused multiply-add; single: floats, error 1e-4.",
+)
 @click.option("--out", type=FILE, help="Result file: .parquet, .npz or .csv.")
 @SET
 @JSON
-def sweep(motor, axes, t_end, record, keep_tuning, threads, out, settings, as_json):
+def sweep(motor, axes, t_end, record, keep_tuning, threads, mode, out, settings, as_json):
     """Runs every combination of AXES: GROUP.FIELD=a,b,c or GROUP.FIELD=first:last:count."""
     from .sweeps import sweep as run_sweep
 
@@ -187,7 +194,7 @@ def sweep(motor, axes, t_end, record, keep_tuning, threads, out, settings, as_js
     if len(grid) != len(axes):
         raise ValueError("sweep: a parameter is named twice")
     with Progress("sweeping", as_json) as bar:
-        table = run_sweep(Twin(m), grid, t_end, record.split(","), not keep_tuning, threads, bar)
+        table = run_sweep(Twin(m), grid, t_end, record.split(","), not keep_tuning, threads, bar, mode=mode)
     if out:
         table.save(out)
     data = {
