@@ -1,6 +1,7 @@
 """Shared fixtures."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,15 @@ def shared() -> Path:
     if not (folder / "bench").is_dir():
         pytest.skip("no shared folder beside the checkout")
     return folder
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MiB."""
+    mount = tmp_path / "small"
+    mount.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)], capture_output=True)
+    if made.returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)])

@@ -123,18 +123,6 @@ def fill_up(path):
     return True
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MiB."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)], capture_output=True)
-    if made.returncode:
-        pytest.skip("mounting a tmpfs needs root")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)])
-
-
 def test_full_disk(small_disk):
     """What does not fit is not acknowledged; with room again it goes on, and nothing is lost."""
     s = Stream(CHANNELS, "json")
