@@ -17,8 +17,8 @@ from polepair import _core
 LIMIT = 0.05
 ARRAYS = {"values", "outline", "winding", "limit", "run", "run new", "step", "sweep", "sweep_derive"}
 ARRAYS |= {"column", "frame", "observer", "estimates", "bad frame", "bad observer"}
-ARRAYS |= {"bad run", "bad out", "bad sweep"}
-DTYPES = [np.dtype(t) for t in (np.float64, np.int32, np.int16, np.int8, np.uint8)]
+ARRAYS |= {"bad run", "bad out", "bad sweep", "lines", "bad lines"}
+DTYPES = [np.dtype(t) for t in (np.float64, np.int64, np.int32, np.int16, np.int8, np.uint8)]
 SHARED = [*DTYPES, _core.Params, _core.Derived, _core.Twin, pp.Motor, None, True, False, np.ndarray]
 
 
