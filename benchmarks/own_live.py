@@ -164,7 +164,7 @@ def observer():
         ("unscented", True, True),
     ):
         rates[name] = len(out) / best(
-            lambda a=adapt, u=unscented: _core.Observer(motor, 1e-4, 0.04, a).run(*columns, wanted, out, u), 15
+            lambda a=adapt, u=unscented: _core.Observer(motor, 0.04, a).run(*columns, wanted, out, u), 15
         )
         say(f"observer, {name}", rates[name] / 1e6, "M updates/CPU s")
     peer = ROOT / "build/bench/venv-mqtt/bin/python"

@@ -116,7 +116,6 @@ def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = F
 
     Beginnings: at rest with an angle that is searched for, and in motion as the voltage of the first rows shows it.
     """
-    period = float(np.median(np.diff(columns[0])))
     residual = np.array([estimates()["current_residual"][0]], dtype=np.int32)
 
     def misfit(observer) -> float:
@@ -124,7 +123,7 @@ def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = F
         return worth if worth == worth else np.inf
 
     def at_rest(theta, sigma):
-        return _core.Observer(motor, period, noise, adapt, theta, sigma)
+        return _core.Observer(motor, noise, adapt, theta, sigma)
 
     angles = 2 * np.pi * np.arange(START_ANGLES) / START_ANGLES
     coarse = min(angles, key=lambda theta: misfit(at_rest(theta, np.pi / 4)))

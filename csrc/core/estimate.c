@@ -24,11 +24,10 @@ pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
 /* Rate of return [1/s] with which a walk stays within this standard deviation (Ornstein-Uhlenbeck). */
 static double returning(double walk, double sigma) { return walk * walk / (2 * sigma * sigma); }
 
-pp_uncertainty pp_uncertainty_from(const pp_observed *m, double period, double current, bool adapt)
+pp_uncertainty pp_uncertainty_from(const pp_observed *m, double current, bool adapt)
 {
     pp_uncertainty u;
     double J = 1 / (double)m->J_inv, torque = (double)m->torque_max;
-    (void)period;
     u.current = (pp_real)(current > 0 ? current : 0.005 * (double)m->i_max);
     u.voltage = (pp_real)(0.001 * (double)m->u_dc);
     u.load = (pp_real)(0.5 * torque); /* half the full torque within a second, by chance alone */

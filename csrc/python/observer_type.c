@@ -13,26 +13,26 @@ typedef struct observer_object {
 
 static PyObject *observer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"params", "period", "current", "adapt", "theta_e", "sigma", NULL};
+    static char *names[] = {"params", "current", "adapt", "theta_e", "sigma", NULL};
     module_state *module = state_of(type);
     PyObject *params;
-    double period = 1e-4, current = 0, theta = 0, sigma = PP_PI / 2;
+    double current = 0, theta = 0, sigma = PP_PI / 2;
     int adapt = 1;
-    if (!module || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|ddpdd:Observer", names, module->params, &params,
-                                                &period, &current, &adapt, &theta, &sigma))
+    if (!module || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|dpdd:Observer", names, module->params, &params,
+                                                &current, &adapt, &theta, &sigma))
         return NULL;
     const pp_params *p = &((params_object *)params)->values;
     pp_machine machine;
     pp_status status = pp_machine_derive(p, &machine);
     if (status != PP_OK)
         return raise_status(status, p, -1);
-    if (!(period > 0 && current >= 0 && theta - theta == 0 && sigma > 0))
-        return PyErr_Format(PyExc_ValueError, "Observer: expected period > 0, current >= 0 and sigma > 0");
+    if (!(current >= 0 && theta - theta == 0 && sigma > 0))
+        return PyErr_Format(PyExc_ValueError, "Observer: expected current >= 0 and sigma > 0");
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     observer_object *self = (observer_object *)allocate(type, 0);
     if (self) {
         pp_observed m = pp_observed_from(p, &machine);
-        pp_uncertainty u = pp_uncertainty_from(&m, period, current, adapt != 0);
+        pp_uncertainty u = pp_uncertainty_from(&m, current, adapt != 0);
         pp_observer_start(&self->o, &m, &u, theta, sigma);
     }
     return (PyObject *)self;
@@ -243,7 +243,7 @@ static PyMethodDef observer_methods[] = {
 
 static PyType_Slot observer_slots[] = {
     {Py_tp_doc,
-     "Observer(params, period=1e-4, current=0.0, adapt=True, theta_e=0.0, sigma=pi/2)\n--\n\nKalman filter of a drive; "
+     "Observer(params, current=0.0, adapt=True, theta_e=0.0, sigma=pi/2)\n--\n\nKalman filter of a drive; "
      "current: standard deviation of a current measurement [A], 0 for 0.5 % of i_max; adapt: estimate Rs and psi too; "
      "theta_e +- sigma: the electrical angle at the start."},
     {Py_tp_new, observer_new},

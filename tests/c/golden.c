@@ -50,7 +50,7 @@ static void observe(const pp_params *params, bool unscented)
     pp_twin_setup(params, NULL, &twin);
     pp_twin_start(&twin, &state);
     pp_observed m = pp_observed_from(params, &machine);
-    pp_uncertainty u = pp_uncertainty_from(&m, params->drive.period, 0.02, true);
+    pp_uncertainty u = pp_uncertainty_from(&m, 0.02, true);
     pp_observer_start(&o, &m, &u, 0.3, 0.5);
     for (int k = 0; k < 500; k++) {
         pp_twin_step(&twin, &state, pp_twin_scenario(&twin, &state), &out);

@@ -59,9 +59,9 @@ typedef struct pp_observer {
 
 /* The machine of a motor file, load inertia and friction included. */
 pp_observed pp_observed_from(const pp_params *params, const pp_machine *machine);
-/* Uncertainties that follow from the machine and the sampling period; current: standard deviation of a measurement [A],
+/* Uncertainties that follow from the machine; current: standard deviation of a measurement [A],
  * 0 for half a percent of i_max. adapt: Rs and psi are estimated along. */
-pp_uncertainty pp_uncertainty_from(const pp_observed *machine, double period, double current, bool adapt);
+pp_uncertainty pp_uncertainty_from(const pp_observed *machine, double current, bool adapt);
 /* At rest with this electrical angle [rad], known to +-sigma. */
 void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_uncertainty *noise, double theta_e,
                        double sigma);
