@@ -101,9 +101,10 @@ def _moving_start(d, columns):
 
 def _refined(at_rest, misfit, theta, tell):
     """The beginning at rest near theta: halved steps, as long as the residuals tell the halves apart."""
-    step = np.pi / START_ANGLES
+    step, least = np.pi / START_ANGLES, misfit(at_rest(theta, START_FINEST))
     while step > START_FINEST:
-        costs = {t: misfit(at_rest(t, START_FINEST)) for t in (theta - step, theta, theta + step)}
+        below, above = (misfit(at_rest(t, START_FINEST)) for t in (theta - step, theta + step))
+        costs = {theta - step: below, theta: least, theta + step: above}
         theta, least = min(costs.items(), key=lambda c: c[1])
         if sorted(costs.values())[1] - least < tell:
             break

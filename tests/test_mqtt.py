@@ -19,6 +19,7 @@ from polepair.store import Recorder, Store
 from polepair.streams import Format
 from polepair.wire import StreamInfo, address, birth, read_birth
 from tests.brokers import Broker, Proxy, free_port
+from tests.disks import fill_up
 from tests.waiting import until
 
 pytest.importorskip("polepair._mqtt")
@@ -207,9 +208,7 @@ def test_full_journal_is_not_acknowledged(broker, small_disk):
     recorder = Recorder(small_disk / "x.ppdb", source.stream, segment_bytes=1 << 15)
     source.start()
     ballast = small_disk / "ballast"
-    with pytest.raises(OSError), open(ballast, "wb", buffering=0) as f:
-        while True:
-            f.write(bytes(4096))
+    fill_up(ballast)
     for n in range(5000):
         assert device.send(message(n), qos=1)
     until(lambda: source.link.status["cuts"] > 0)

@@ -15,6 +15,7 @@ from polepair import _core
 from polepair.errors import StoreError
 from polepair.store import Recorder, Store, write_rows
 from polepair.streams import Format, Stream
+from tests.disks import fill_up
 
 CHANNELS = ("a", "b")
 WRITER = """
@@ -113,14 +114,6 @@ def test_torn_and_damaged_records_end_a_segment(tmp_path):
     for n in range(10, 3000):  # many segments; only numbered ones, in order
         push(s, n)
     assert len(list(tmp_path.glob("*.journal"))) > 1 and s.stats["unjournaled"] == 0
-
-
-def fill_up(path):
-    """Writes until there is no room."""
-    with pytest.raises(OSError), open(path, "wb", buffering=0) as f:
-        while True:
-            f.write(bytes(4096))
-    return True
 
 
 def test_full_disk(small_disk):

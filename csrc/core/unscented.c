@@ -135,7 +135,8 @@ void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, doub
     pp_observer linear = *o, noise = *o; /* the extended filter's process noise: what it adds to a P of zero */
     memset(noise.P, 0, sizeof noise.P);
     pp_observer_predict(&noise, 0, 0, dt);
-    pp_observer_predict(&linear, ua, ub, dt);
+    if (o->adapt)
+        pp_observer_predict(&linear, ua, ub, dt);
     propagate(o, ua, ub, dt, &c);
     gather(o, &c);
     pp_real angle = 0, mean[2], P[N][2];

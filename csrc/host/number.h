@@ -12,6 +12,9 @@ const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out)
 
 static inline bool pp_digit(const uint8_t *p, const uint8_t *end) { return p < end && (unsigned)(*p - '0') < 10; }
 
+/* The high bit of each byte of x (characters xor '0') that is no digit, exact up to the first one beyond ASCII. */
+static inline uint64_t pp_no_digits(uint64_t x) { return ((x + 0x7676767676767676) | x) & 0x8080808080808080; }
+
 /* Eight digits, the first in the lowest byte, as a number: pairs, fours, eight. */
 static inline uint64_t pp_eight_digits(uint64_t x)
 {
@@ -37,8 +40,7 @@ static inline const uint8_t *pp_short_number(const uint8_t *p, double *out)
     memcpy(&behind, p + 1, 8);
     uint64_t negative = (uint8_t)x == '-';
     x = (negative ? behind : x) ^ 0x3030303030303030;
-    uint64_t other = ((x + 0x7676767676767676) | x) & 0x8080808080808080; /* bytes that are no digits */
-    uint64_t second = other & (other - 1);
+    uint64_t other = pp_no_digits(x), second = other & (other - 1);
     if (!other)
         return 0;
     int first = __builtin_ctzll(other) & 56, at = 64; /* places in bits */
@@ -95,7 +97,7 @@ static inline bool pp_eight(const uint8_t *p, uint64_t *value)
     uint64_t x;
     memcpy(&x, p, 8);
     x ^= 0x3030303030303030;
-    if (((x + 0x7676767676767676) | x) & 0x8080808080808080)
+    if (pp_no_digits(x))
         return false;
     *value = pp_eight_digits(x);
     return true;
