@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 OUT := build/demo
 STAMP := $(VENV)/.ready
-SOURCES := $(wildcard csrc/*/*.c csrc/*/*.h csrc/*/*/*.h csrc/*/*/*.def setup.py pyproject.toml)
+SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
 .PHONY: help demo test build check fmt bench docs faults emulated clean wheel table
 help: ## this list

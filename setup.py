@@ -25,7 +25,7 @@ MACROS = [("NPY_TARGET_VERSION", "NPY_1_22_API_VERSION")] + ([] if FULL_API else
 def sources():
     """Every C file of the core, the host layer and the extension; the x86 kernels only on x86."""
     x86 = platform.machine() in ("x86_64", "AMD64")
-    files = sorted(glob("csrc/core/*.c") + glob("csrc/host/*.c") + glob("csrc/python/*.c"))
+    files = sorted(glob("csrc/core/*/*.c") + glob("csrc/host/**/*.c", recursive=True) + glob("csrc/python/*.c"))
     return [f for f in files if x86 or os.path.basename(f) not in LANES]
 
 
@@ -46,7 +46,7 @@ HEADERS = glob("csrc/**/*.h", recursive=True) + glob("csrc/**/*.def", recursive=
 CORE = Extension(
     "polepair._core",
     sources(),
-    include_dirs=["csrc/include", "csrc/host", numpy.get_include()],
+    include_dirs=["csrc/include", numpy.get_include()],
     define_macros=MACROS,
     extra_compile_args=FLAGS + EXTRA,
     extra_link_args=EXTRA,

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "polepair/stream.h"
+#include "../csrc/host/stream/decode.h"
 
 enum { MESSAGES_MAX = 4096, ROWS = 128, PASSES = 30 };
 

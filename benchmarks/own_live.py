@@ -109,9 +109,12 @@ def decoding_alone():
     """CPU time per message of the decoders by themselves, compiled as the extension is."""
     with tempfile.TemporaryDirectory() as folder:
         program, data = Path(folder) / "decode", Path(folder) / "messages"
-        sources = [ROOT / "benchmarks/decode.c", *(ROOT / f"csrc/host/decode_{k}.c" for k in ("json", "binary"))]
+        sources = [
+            ROOT / "benchmarks/decode.c",
+            *(ROOT / f"csrc/host/stream/{k}.c" for k in ("decode_json", "decode_binary", "number")),
+        ]
         flags = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fno-tree-slp-vectorize"]
-        command = ["gcc", *flags, f"-I{ROOT}/csrc/include", f"-I{ROOT}/csrc/host", *sources, "-lpthread", "-o", program]
+        command = ["gcc", *flags, f"-I{ROOT}/csrc/include", *sources, "-lpthread", "-o", program]
         subprocess.run(command, check=True)
         for fmt, made, samples in (
             ("json1", messages("json1", 4000), 1),

@@ -7,7 +7,7 @@ limit=${1:-900} out=$PWD/build/emulated
 mkdir -p "$out/root/dev" "$out/iso/isolinux" "$out/kernel"
 packaging/setup.sh packages packaging/debian-emulate.txt
 .venv/bin/python setup.py -q build_ext --build-temp "$out/objects" --build-lib "$out/lib" # the very flags that users get
-gcc -static -O1 -Icsrc/include tests/c/lanes.c "$out"/objects/csrc/{core/*,host/kernel_*,host/sweep,host/clock}.o -lpthread -lm -o "$out/root/lanes"
+gcc -static -O1 -Icsrc/include tests/c/lanes.c "$out"/objects/csrc/{core/*/*,host/sweep/*,host/clock}.o -lpthread -lm -o "$out/root/lanes"
 gcc -O1 -static tests/c/emulated_init.c -o "$out/root/init"
 cd "$out"
 if [ ! -e iso/vmlinuz ]; then

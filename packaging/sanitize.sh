@@ -16,14 +16,14 @@ LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH
     tests/test_observer.py tests/test_store.py \
     -m "not slow" -k "not kill_9 and not full_disk and not many_readers and not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
 echo "address and undefined behaviour: clean"
-flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -Icsrc/host -D_POSIX_C_SOURCE=200809L"
-for kernel in csrc/host/kernel_*.c; do
+flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -D_POSIX_C_SOURCE=200809L"
+for kernel in csrc/host/sweep/kernel_*.c; do
     case $kernel in *avx2.c) extra="-mavx2 -mfma" ;; *avx512.c) extra=-mavx512f ;; *) extra= ;; esac
     gcc $flags $extra -c "$kernel" -o "$out/$(basename "$kernel" .c).o"
 done
-gcc $flags tests/c/threads.c csrc/core/*.c csrc/host/sweep.c csrc/host/clock.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
+gcc $flags tests/c/threads.c csrc/core/*/*.c csrc/host/sweep/sweep.c csrc/host/clock.c "$out"/kernel_*.o -lpthread -lm -o "$out/threads"
 setarch -R "$out/threads"
-gcc $flags tests/c/stream_threads.c csrc/host/{stream,sequence,journal,clock,decode_json,decode_binary}.c csrc/core/frame.c \
+gcc $flags tests/c/stream_threads.c csrc/host/stream/{stream,sequence,journal,number,decode_json,decode_binary}.c csrc/host/clock.c csrc/core/wire/*.c \
     -lpthread -o "$out/stream_threads"
 mkdir -p "$out/journal" && setarch -R "$out/stream_threads" "$out/journal"
 echo "sanitizers: address, undefined behaviour and threads are clean"

@@ -31,7 +31,7 @@ BUILDS = [
 def golden(root, folder, compiler, flags):
     """What golden.c prints when it is built like this: the hash, and the ends of its runs."""
     binary = folder / "golden"
-    sources = [str(root / "tests/c/golden.c"), *glob.glob(str(root / "csrc/core/*.c"))]
+    sources = [str(root / "tests/c/golden.c"), *glob.glob(str(root / "csrc/core/*/*.c"))]
     fixed = ["-std=c11", "-fno-math-errno", f"-I{root}/csrc/include"]
     subprocess.run([compiler, *fixed, *flags, *sources, "-o", str(binary), "-lm"], check=True)
     done = subprocess.run([str(binary)], capture_output=True, text=True, check=True)

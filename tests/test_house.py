@@ -93,7 +93,7 @@ def test_core_is_freestanding(root, tmp_path, compiler):
         "-Wextra",
     ]
     objects = []
-    for name in tracked(root, "csrc/core/*.c"):
+    for name in tracked(root, "csrc/core/*/*.c"):
         objects.append(tmp_path / (name.replace("/", "_") + ".o"))
         subprocess.run(
             [compiler, *flags, f"-I{root}/csrc/include", "-c", str(root / name), "-o", str(objects[-1])], check=True

@@ -2,8 +2,6 @@
 #define _POSIX_C_SOURCE 200809L
 #include "clock.h"
 
-#include "polepair/stream.h"
-
 int64_t pp_now_ns(void)
 {
     struct timespec t;

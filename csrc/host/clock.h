@@ -3,7 +3,11 @@
 #define PP_HOST_CLOCK_H
 
 #include <pthread.h>
+#include <stdint.h>
 #include <time.h>
+
+/* Wall clock [ns since 1970]. */
+int64_t pp_now_ns(void);
 
 /* The monotonic clock `seconds` from now, for waiting. */
 struct timespec pp_deadline(double seconds);

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include "polepair/stream.h"
+#include "../host/clock.h"
 
 enum { SOCKETS = 1024, ROOM = 1 << 16, OUT = 4096, SMALL = 64, SKIPS = 64, PATIENCE = 50 };
 

@@ -23,9 +23,24 @@ typedef struct derived_object {
 
 enum { GROUPS_MAX = 32 };
 
+/* Types of the module, one row each. */
+#define PP_TYPES(X) X(params) X(derived) X(twin) X(stream) X(journal) X(observer)
+
 typedef struct module_state {
-    PyTypeObject *params, *derived, *twin, *stream, *journal, *observer, *group[GROUPS_MAX];
+#define PP_TYPE(name) PyTypeObject *name;
+    PP_TYPES(PP_TYPE)
+#undef PP_TYPE
+    PyTypeObject *group[GROUPS_MAX]; /* of parameters */
 } module_state;
+
+/* Files that add types and functions to the module, one row each, in this order; -1 with an exception set. */
+#define PP_PARTS(X)                                                                                              \
+    X(tables)                                                                                                    \
+    X(params_types) X(derived_type) X(twin_type) X(stream_types) X(observer_type) X(geometry) X(sweep) X(frames) \
+        X(lines)
+#define PP_PART(name) int add_##name(PyObject *module, module_state *state);
+PP_PARTS(PP_PART)
+#undef PP_PART
 
 typedef struct params_object {
     PyObject_HEAD module_state *state; /* lives as long as the type does */
@@ -47,20 +62,7 @@ PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
 /* Frees an object that owns nothing but itself, and its reference to its heap type. */
 void plain_dealloc(PyObject *self);
 
-int add_params_types(PyObject *module, module_state *state);
-int add_derived_type(PyObject *module, module_state *state);
-int add_twin_type(PyObject *module, module_state *state);
-int add_stream_types(PyObject *module, module_state *state);
-int add_observer_type(PyObject *module, module_state *state);
-/* Binary batches and COBS; arguments in module.c's docstrings. */
-PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs);
-PyObject *call_frame_header(PyObject *module, PyObject *bytes);
-PyObject *call_cobs_encode(PyObject *module, PyObject *bytes);
-PyObject *call_cobs_decode(PyObject *module, PyObject *bytes);
-PyObject *call_line_protocol(PyObject *module, PyObject *args);
-/* sweep(...) and sweep_derive(...); arguments in module.c's docstrings. */
-PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs);
-PyObject *call_sweep_derive(PyObject *module, PyObject *args);
+/* Params.derive(). */
 PyObject *derived_from(PyObject *self, PyObject *unused);
 /* Geometry methods of Params. */
 PyObject *params_outline(PyObject *self, PyObject *name);

@@ -3,7 +3,7 @@
 
 #include "polepair/frame.h"
 
-PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs)
+static PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"values", "time", "step", "seq", "boot", "encoding", "scales", "dropped", "flags", NULL};
     (void)module;
@@ -45,7 +45,7 @@ PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs)
     return out;
 }
 
-PyObject *call_frame_header(PyObject *module, PyObject *bytes)
+static PyObject *call_frame_header(PyObject *module, PyObject *bytes)
 {
     (void)module;
     Py_buffer view;
@@ -80,9 +80,31 @@ static PyObject *recode(PyObject *bytes, recoder *run, size_t failed)
     return result;
 }
 
-PyObject *call_cobs_encode(PyObject *module, PyObject *bytes) { return (void)module, recode(bytes, pp_cobs_encode, 0); }
+static PyObject *call_cobs_encode(PyObject *module, PyObject *bytes)
+{
+    return (void)module, recode(bytes, pp_cobs_encode, 0);
+}
 
-PyObject *call_cobs_decode(PyObject *module, PyObject *bytes)
+static PyObject *call_cobs_decode(PyObject *module, PyObject *bytes)
 {
     return (void)module, recode(bytes, pp_cobs_decode, PP_COBS_BROKEN);
+}
+
+static PyMethodDef frame_calls[] = {
+    {"frame", (PyCFunction)(void (*)(void))call_frame, METH_VARARGS | METH_KEYWORDS,
+     "frame($module, values, time, step, seq, boot=0, encoding=0, scales=None, dropped=0, flags=0)\n--\n\n"
+     "A binary batch (docs/wire.md) of values (samples, channels); time and step in ns; encoding 0 float32, 1 int16, 2 "
+     "delta, "
+     "3 float64. ValueError when a value does not fit."},
+    {"frame_header", call_frame_header, METH_O,
+     "frame_header($module, frame, /)\n--\n\nHeader of a binary batch, a dict."},
+    {"cobs_encode", call_cobs_encode, METH_O,
+     "cobs_encode($module, packet, /)\n--\n\nBytes without a 0 (no delimiter added)."},
+    {"cobs_decode", call_cobs_decode, METH_O,
+     "cobs_decode($module, line, /)\n--\n\nThe packet; ValueError when not whole."},
+    {NULL, NULL, 0, NULL}};
+
+int add_frames(PyObject *module, module_state *state)
+{
+    return (void)state, PyModule_AddFunctions(module, frame_calls);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "polepair/geometry.h"
+#include "polepair/magnetics.h"
 #include "polepair/winding.h"
 
 /* Dimensions of a geometric machine; -1 with ValueError. */
@@ -109,4 +110,24 @@ PyObject *params_winding(PyObject *self, PyObject *unused)
         memcpy((char *)PyArray_DATA((PyArrayObject *)array) + k * w.slots, w.conductors[k], (size_t)w.slots);
     memcpy(PyArray_DATA((PyArrayObject *)coils), w.coil_phase, (size_t)w.slots);
     return Py_BuildValue("NNi", array, coils, w.span);
+}
+
+static PyObject *naive_gap_field(PyObject *module, PyObject *args)
+{
+    (void)module;
+    double Br, mu_r, thickness, gap, carter, arc;
+    if (!PyArg_ParseTuple(args, "dddddd:naive_gap_field", &Br, &mu_r, &thickness, &gap, &carter, &arc))
+        return NULL;
+    return PyFloat_FromDouble(pp_naive_gap_field(Br, mu_r, thickness, gap, carter, arc));
+}
+
+static PyMethodDef geometry_functions[] = {
+    {"naive_gap_field", naive_gap_field, METH_VARARGS,
+     "naive_gap_field($module, Br, mu_r, thickness, gap, carter, arc, /)\n--\n\nOne-dimensional gap field [T]: the "
+     "documented wrong answer."},
+    {NULL, NULL, 0, NULL}};
+
+int add_geometry(PyObject *module, module_state *state)
+{
+    return (void)state, PyModule_AddFunctions(module, geometry_functions);
 }

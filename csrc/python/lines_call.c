@@ -2,7 +2,7 @@
 #include "core.h"
 
 #include "polepair/lines.h"
-#include "polepair/stream.h"
+#include "polepair/format.h"
 
 typedef struct table {
     const char *names[PP_STREAM_CHANNELS_MAX];
@@ -53,7 +53,7 @@ static PyObject *written(const char *head, size_t length, const table *t, PyArra
     return out;
 }
 
-PyObject *call_line_protocol(PyObject *module, PyObject *args)
+static PyObject *call_line_protocol(PyObject *module, PyObject *args)
 {
     (void)module;
     const char *head;
@@ -70,3 +70,11 @@ PyObject *call_line_protocol(PyObject *module, PyObject *args)
     Py_XDECREF((PyObject *)time);
     return out;
 }
+
+static PyMethodDef lines_calls[] = {
+    {"line_protocol", call_line_protocol, METH_VARARGS,
+     "line_protocol(head, columns, time, /)\n--\n\nLine protocol of rows: columns are (name, float64 values) pairs, "
+     "time in ns."},
+    {NULL, NULL, 0, NULL}};
+
+int add_lines(PyObject *module, module_state *state) { return (void)state, PyModule_AddFunctions(module, lines_calls); }

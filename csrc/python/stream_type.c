@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../host/clock.h"
 #include "polepair/stream.h"
 
 typedef struct journal_object {

@@ -151,7 +151,7 @@ static int run_sweep(const pp_sweep *s, PyObject *progress)
     return 0;
 }
 
-PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
+static PyObject *sweep(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"params",  "columns",  "values", "t_end", "outputs", "retune",
                             "threads", "progress", "mode",   "trace", NULL};
@@ -179,7 +179,7 @@ PyObject *call_sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     return result;
 }
 
-PyObject *call_sweep_derive(PyObject *module, PyObject *args)
+static PyObject *sweep_derive(PyObject *module, PyObject *args)
 {
     module_state *state = PyModule_GetState(module);
     PyObject *params, *columns, *values, *fields;
@@ -202,3 +202,35 @@ PyObject *call_sweep_derive(PyObject *module, PyObject *args)
     clear_arrays(&a);
     return result;
 }
+
+static PyObject *isa(PyObject *m, PyObject *u) { return (void)m, (void)u, PyUnicode_FromString(pp_sweep_isa()); }
+
+static PyObject *force_isa(PyObject *module, PyObject *name)
+{
+    (void)module;
+    PyObject *bytes = name == Py_None ? NULL : PyUnicode_AsUTF8String(name);
+    if (!bytes && name != Py_None)
+        return NULL;
+    bool known = pp_sweep_force_isa(bytes ? PyBytes_AsString(bytes) : NULL);
+    Py_XDECREF(bytes);
+    return PyBool_FromLong(known);
+}
+
+static PyMethodDef sweep_calls[] = {
+    {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nInstruction set of the sweeps: avx512, avx2 or plain."},
+    {"force_isa", force_isa, METH_O,
+     "force_isa($module, name, /)\n--\n\nChooses it (None: the best); False where the machine lacks it."},
+    {"sweep", (PyCFunction)(void (*)(void))sweep, METH_VARARGS | METH_KEYWORDS,
+     "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, progress=None, mode=0, "
+     "trace=None)\n--\n\n"
+     "Runs every case (values: float64 cases x columns; columns: int32 rows of the table; outputs: int32 (n, 2) of "
+     "channel, reducer). "
+     "mode: 0 exact, 1 fast, 2 single; trace: (channels, every, rows). Returns results (cases, n), status, bad row, "
+     "whether "
+     "it ran to the end (False after Ctrl-C) and the trace, float64 (cases, rows, channels), or None."},
+    {"sweep_derive", sweep_derive, METH_VARARGS,
+     "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values (cases, fields), "
+     "status, bad row."},
+    {NULL, NULL, 0, NULL}};
+
+int add_sweep(PyObject *module, module_state *state) { return (void)state, PyModule_AddFunctions(module, sweep_calls); }

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "polepair/stream.h"
+#include "../../csrc/host/stream/decode.h"
+#include "../../csrc/host/stream/sequence.h"
 
 enum { JSON, SPARKPLUG, PACKED, FRAME, CHANNELS = 4, ROWS = 32 };
 

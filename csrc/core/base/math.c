@@ -3,46 +3,9 @@
 
 #include <string.h>
 
-/* Horner evaluation, highest coefficient first. */
-static double horner(const double *c, int n, double x)
-{
-    double y = c[0];
-    for (int i = 1; i < n; i++)
-        y = y * x + c[i];
-    return y;
-}
+#include "polepair/model/trig.h"
 
-static double sin_series(double x)
-{
-    static const double c[] = {1 / 355687428096000.0, -1 / 1307674368000.0, 1 / 6227020800.0, -1 / 39916800.0,
-                               1 / 362880.0,          -1 / 5040.0,          1 / 120.0,        -1 / 6.0};
-    double x2 = x * x;
-    return x + x * x2 * horner(c, 8, x2);
-}
-
-static double cos_series(double x)
-{
-    static const double c[] = {1 / 20922789888000.0, -1 / 87178291200.0, 1 / 479001600.0, -1 / 3628800.0,
-                               1 / 40320.0,          -1 / 720.0,         1 / 24.0,        -0.5};
-    double x2 = x * x;
-    return 1.0 + x2 * horner(c, 8, x2);
-}
-
-void pp_sincos(double x, double *s, double *c)
-{
-    /* pi/2 in three parts of 33 bits (Cody and Waite): k < 2^20 keeps every product exact. */
-    static const double p1 = 1.57079632673412561417e+00, p2 = 6.07710050630396597660e-11,
-                        p3 = 2.02226624879595063154e-21;
-    double k = (double)(int64_t)(x * (2 / PP_PI) + (x < 0 ? -0.5 : 0.5));
-    double r = ((x - k * p1) - k * p2) - k * p3;
-    double sr = sin_series(r), cr = cos_series(r);
-    switch ((int64_t)k & 3) {
-    case 0: *s = sr, *c = cr; break;
-    case 1: *s = cr, *c = -sr; break;
-    case 2: *s = -sr, *c = -cr; break;
-    default: *s = -cr, *c = sr; break;
-    }
-}
+void pp_sincos(double x, double *s, double *c) { pp_turn(x, s, c); }
 
 double pp_sin(double x)
 {
@@ -66,7 +29,7 @@ double pp_atan(double x)
     double a = pp_magnitude(x), z = a > 1 ? 1 / a : a;
     int k = (int)(4 * z + 0.5);
     double t = (z - 0.25 * k) / (1 + 0.25 * k * z), t2 = t * t;
-    double y = table[k] + (t + t * t2 * horner(c, 8, t2));
+    double y = table[k] + (t + t * t2 * pp_horner(c, 8, t2));
     if (a > 1)
         y = PP_PI / 2 - y;
     return x < 0 ? -y : y;
@@ -100,7 +63,7 @@ double pp_log(double x)
         e++;
     }
     double s = (m - 1) / (m + 1), s2 = s * s;
-    return e * 0.69314718055994530942 + 2 * (s + s * s2 * horner(c, 10, s2));
+    return e * 0.69314718055994530942 + 2 * (s + s * s2 * pp_horner(c, 10, s2));
 }
 
 double pp_exp(double x)
@@ -110,7 +73,7 @@ double pp_exp(double x)
                                1 / 120.0,        1 / 24.0,        1 / 6.0,        0.5};
     double k = (double)(int64_t)(x * 1.44269504088896340736 + (x < 0 ? -0.5 : 0.5));
     double r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10;
-    double y = 1 + (r + r * r * horner(c, 12, r));
+    double y = 1 + (r + r * r * pp_horner(c, 12, r));
     uint64_t bits = (uint64_t)((int64_t)k + 1023) << 52;
     double scale;
     memcpy(&scale, &bits, sizeof scale);

@@ -1,14 +1,18 @@
-/* core/machine_parts.h: the two routes to a machine and what they share; private to the core. */
-#ifndef PP_CORE_MACHINE_PARTS_H
-#define PP_CORE_MACHINE_PARTS_H
+/* core/design/routes.h: the two routes to a machine and what they share; private to the room. */
+#ifndef PP_CORE_ROUTES_H
+#define PP_CORE_ROUTES_H
 
 #include "polepair/machine.h"
+
+#define PP_ROOT3 1.73205080756887729353
 
 pp_status pp_geometry_derive(const pp_params *params, pp_machine *machine);
 pp_status pp_datasheet_derive(const pp_params *params, pp_machine *machine);
 
-/* End-winding inductance of one phase with all coils in series [H]: partial inductance of the two end connections of
- * each coil, straight bars of length L_ew a stack apart (Grover, Inductance Calculations, ch. 5). */
-double pp_end_inductance(const pp_params *params, double slot_area, int coils);
+/* Torque per bus ampere with block commutation [N m/A]: twice the flat top of a trapezoid, or the mean of a sine. */
+static inline double pp_block_constant(const pp_machine *m)
+{
+    return m->emf_trapezoid > 0 ? 2 * m->emf_trapezoid : 3 * PP_ROOT3 / PP_PI * m->pole_pairs * m->psi_pm;
+}
 
 #endif

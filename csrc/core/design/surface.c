@@ -1,24 +1,9 @@
 /* Geometry route: winding, field and inductances of a surface-magnet machine. */
-#include "polepair/machine.h"
-
-#include "polepair/math.h"
 #include "polepair/geometry.h"
 #include "polepair/magnetics.h"
+#include "polepair/math.h"
 #include "polepair/winding.h"
-
-#include "machine_parts.h"
-
-static const pp_derived_info rows[PP_DERIVED_COUNT] = {
-#define PP_DERIVED(field, symbol, unit, doc) {#field, symbol, unit, doc},
-#include "polepair/derived.def"
-#undef PP_DERIVED
-};
-
-const pp_derived_info *pp_derived_at(int i)
-{
-    PP_ASSERT(i >= 0 && i < PP_DERIVED_COUNT);
-    return &rows[i];
-}
+#include "routes.h"
 
 enum { HALF_SPECTRUM = PP_SLOTS_MAX / 2 + 1, GAP_PERIODS = 12 };
 
@@ -56,7 +41,7 @@ static void spectrum(design *d)
 }
 
 /* Index of an order in the spectrum, which repeats with the slots and mirrors at half of them. */
-static int fold(const design *d, int order)
+static int spectrum_index(const design *d, int order)
 {
     int k = order % d->winding.slots;
     return 2 * k > d->winding.slots ? d->winding.slots - k : k;
@@ -66,7 +51,7 @@ static int fold(const design *d, int order)
 static double winding_factor(const design *d, int n)
 {
     int order = n * d->winding.pole_pairs;
-    double kw = pp_root(d->self[fold(d, order)]) / (2 * d->winding.coils_per_phase);
+    double kw = pp_root(d->self[spectrum_index(d, order)]) / (2 * d->winding.coils_per_phase);
     double x = order * d->dims.half_pitch;
     return slotless(d->p) ? kw * pp_sin(x) / x : kw;
 }
@@ -206,12 +191,35 @@ static void slot_inductance(const design *d, pp_machine *m)
     m->M_mutual += scale * other;
 }
 
+/* Logarithm-based partial inductance terms per mu0/(2 pi) of a bar and of two parallel bars. */
+static double bar_self(double length, double gmd) { return length * (pp_log(2 * length / gmd) - 1); }
+
+static double bar_mutual(double length, double apart)
+{
+    double x = length / apart, root = pp_root(1 + x * x);
+    return length * (pp_log(x + root) - root / x + 1 / x);
+}
+
+/* End-winding inductance of one phase with all coils in series [H]: partial inductance of the two end connections of
+ * each coil, straight bars of length L_ew a stack apart (Grover, Inductance Calculations, ch. 5). */
+static double end_inductance(const pp_params *p, double slot_area, int coils)
+{
+    double length = p->winding.end_length;
+    if (length <= 0)
+        return 0;
+    double share = slot_area * (p->stator.slots < 0.5 ? 1 : 1 / p->winding.layers);
+    double gmd = 0.447 * pp_root(share); /* square bundle: 0.2235 (a + b) */
+    double own = pp_larger(bar_self(length, gmd), 0), back = bar_mutual(length, p->stator.length + gmd);
+    double per_turn = PP_MU0 / (2 * PP_PI) * 2 * pp_larger(own - back, 0);
+    return coils * p->winding.turns * p->winding.turns * per_turn;
+}
+
 static void inductances(const design *d, pp_machine *m)
 {
     gap_inductance(d, m);
     slot_inductance(d, m);
     double parallel = d->p->winding.parallel_paths;
-    m->L_end = pp_end_inductance(d->p, d->dims.slot_area, d->winding.coils_per_phase) / (parallel * parallel);
+    m->L_end = end_inductance(d->p, d->dims.slot_area, d->winding.coils_per_phase) / (parallel * parallel);
     m->L_self += m->L_end;
     m->Ld = m->Lq = m->L_gap + m->L_slot + m->L_end;
 }

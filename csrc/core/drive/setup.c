@@ -1,4 +1,5 @@
 /* From parameters and machine to a model ready to run: scaling, tuning, limits. */
+#include "polepair/math.h"
 #include "polepair/twin.h"
 
 static double larger_rate(const pp_machine *m) { return m->Rs / pp_smaller(m->Ld, m->Lq); }

@@ -1,7 +1,7 @@
 /* Sparkplug B payloads (Eclipse Sparkplug 3.0, 6.4; protocol buffers wire format) and packed structs. */
 #include <string.h>
 
-#include "polepair/stream.h"
+#include "decode.h"
 
 typedef struct span {
     const uint8_t *p, *end;

@@ -1,33 +1,12 @@
 /* A JSON object of one sample, or of a batch with its rows under one key (RFC 8259; the message is bounded by the size
  * limit, its nesting by DEPTH). */
-#define _GNU_SOURCE
-#include <locale.h>
-#include <pthread.h>
-#include <stdlib.h>
+#include "decode.h"
+
 #include <string.h>
 
 #include "number.h"
-#include "polepair/stream.h"
 
-enum { DEPTH = 16, NUMBER_MAX = 400 };
-
-static locale_t c_locale;
-static void make_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
-
-static bool number_part(uint8_t c) { return (unsigned)(c - '0') < 10 || strchr("+-.eE", c); }
-
-const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, make_locale);
-    char text[NUMBER_MAX + 1], *stop;
-    size_t n = 0;
-    while (p + n < end && n < NUMBER_MAX && p[n] && number_part(p[n]))
-        text[n] = (char)p[n], n++;
-    text[n] = 0;
-    *out = strtod_l(text, &stop, c_locale);
-    return n < NUMBER_MAX && stop == text + n && *out - *out == 0 ? p + n : NULL;
-}
+enum { DEPTH = 16 };
 
 typedef struct reader {
     const uint8_t *p, *end;
@@ -113,7 +92,7 @@ static inline bool scalar(reader *r, double *out)
     }
     *out = r->p < r->end && *r->p == 't';
     return word(r, "true") || word(r, "false") ||
-           fail(r, r->p < r->end && number_part(*r->p) ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX);
+           fail(r, r->p < r->end && pp_number_part(*r->p) ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX);
 }
 
 /* Passes over a scalar or a string. */

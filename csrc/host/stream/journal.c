@@ -12,7 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "polepair/stream.h"
+#include "polepair/journal.h"
 
 enum { HEADER = 64, RECORD = 24, NAME = 4096 };
 static const char magic[8] = "PPJRNL1\n";

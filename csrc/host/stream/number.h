@@ -1,4 +1,4 @@
-/* host/number.h: JSON numbers, correctly rounded. Up to 15 digits with a power of ten up to 22 are exact by one
+/* host/stream/number.h: JSON numbers, correctly rounded. Up to 15 digits with a power of ten up to 22 are exact by one
  * multiplication or division (Clinger, PLDI 1990); the rest goes through strtod in the C locale. */
 #ifndef PP_HOST_NUMBER_H
 #define PP_HOST_NUMBER_H
@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+/* True for what a number may consist of. */
+bool pp_number_part(uint8_t c);
 /* Reads a number at p; the position behind it, NULL where there is none or it overflows. */
 const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out);
 

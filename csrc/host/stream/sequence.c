@@ -1,7 +1,7 @@
 /* Which sequence numbers came: losses, duplicates, late ones, restarts of the device. */
-#include <string.h>
+#include "sequence.h"
 
-#include "polepair/stream.h"
+#include <string.h>
 
 /* A number that low is a fresh start when it is far behind. */
 enum { FRESH = 1024 };

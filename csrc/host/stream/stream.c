@@ -10,7 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
+#include "../clock.h"
+#include "decode.h"
+#include "sequence.h"
 
 enum { ARRIVAL, SEQ, TIME, FIRST_CHANNEL, PAGE_ROWS = 512, ROOM_MAX = 65535 };
 

@@ -1,10 +1,10 @@
-/* host/kernel_body.h: the lane kernel, compiled once per instruction set. Define PP_LANES, PP_KERNEL and PP_WIDTH (the
+/* host/sweep/kernel_body.h: the lane kernel, compiled once per instruction set. Define PP_LANES, PP_KERNEL and PP_WIDTH (the
  * names of the function and of its width) before including it. The model is the very source of the scalar core.
  *
  * GROUPS vectors advance together, stage by stage: a closed-loop step is one long chain of dependent operations, and a
  * second chain fills the processor while the first one waits (38 % on SSE2, 9 % on AVX2, same bits). */
 #include "kernel.h"
-#include "polepair/model.h"
+#include "polepair/model/model.h"
 
 enum { GROUPS = 2 };
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "clock.h"
+#include "../clock.h"
 #include "kernel.h"
 
 enum { CHUNK = 64, THREADS_MAX = 256, SINGLE_SAMPLES = 1 << 24 }; /* floats count whole numbers to 2^24 */

@@ -9,7 +9,7 @@
 #define POLEPAIR_OBSERVE_H
 
 #include "polepair/machine.h"
-#include "polepair/real.h"
+#include "polepair/model/real.h"
 
 enum { PP_X_ID, PP_X_IQ, PP_X_WE, PP_X_THETA, PP_X_LOAD, PP_X_RS, PP_X_PSI, PP_X_COUNT, PP_X_ROW = 8 };
 

@@ -9,7 +9,7 @@
 #define POLEPAIR_TWIN_H
 
 #include "polepair/machine.h"
-#include "polepair/model.h"
+#include "polepair/model/model.h"
 
 typedef struct pp_twin {
     union {

@@ -5,7 +5,7 @@
 #ifndef POLEPAIR_ADAPTIVE_H
 #define POLEPAIR_ADAPTIVE_H
 
-#include "polepair/sixstep.h"
+#include "polepair/model/sixstep.h"
 
 /* Relative tolerance and the size of flux (or current), speed and voltage that it also refers to. */
 typedef struct pp_tolerance {

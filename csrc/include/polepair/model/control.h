@@ -4,7 +4,7 @@
 #ifndef POLEPAIR_CONTROL_H
 #define POLEPAIR_CONTROL_H
 
-#include "polepair/real.h"
+#include "polepair/model/real.h"
 
 typedef struct pp_foc {
     pp_real kp_d, kp_q, kp_w;             /* proportional gains */

@@ -3,12 +3,12 @@
 #ifndef POLEPAIR_MODEL_H
 #define POLEPAIR_MODEL_H
 
-#include "polepair/adaptive.h"
+#include "polepair/model/adaptive.h"
 #include "polepair/channels.h"
-#include "polepair/control.h"
-#include "polepair/math.h"
-#include "polepair/plant.h"
-#include "polepair/sixstep.h"
+#include "polepair/model/control.h"
+#include "polepair/model/plant.h"
+#include "polepair/model/sixstep.h"
+#include "polepair/model/trig.h"
 
 /* Inputs over time: reference min(ramp t, speed), and a load torque from the sample `load_sample` on. */
 typedef struct pp_scenario {
@@ -116,24 +116,6 @@ PP_INLINE void pp_bldc_run_period(const pp_bldc_model *m, pp_bldc_run *x, pp_bld
 {
     for (int i = 0; i < substeps; i++)
         pp_bldc_advance(&m->motor, &x->motor, in, m->step, with, &x->energy);
-}
-
-/* sin and cos of an angle of any size, lane by lane. */
-PP_INLINE void pp_angle_sincos(pp_real angle, pp_real *s, pp_real *c)
-{
-#if PP_LANES == 1
-    double sine, cosine;
-    pp_sincos((double)angle, &sine, &cosine);
-    *s = PP_R(sine);
-    *c = PP_R(cosine);
-#else
-    for (int l = 0; l < PP_LANES; l++) {
-        double sine, cosine;
-        pp_sincos((double)angle[l], &sine, &cosine);
-        (*s)[l] = PP_R(sine);
-        (*c)[l] = PP_R(cosine);
-    }
-#endif
 }
 
 /* Phase current k (0 a, 1 b, 2 c) by the inverse Park and Clarke transforms, amplitude invariant. */

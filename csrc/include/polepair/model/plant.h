@@ -3,7 +3,7 @@
 #ifndef POLEPAIR_PLANT_H
 #define POLEPAIR_PLANT_H
 
-#include "polepair/real.h"
+#include "polepair/model/real.h"
 
 /* PMSM. The voltage is held in the stator frame over a step, so in the rotor frame it turns: d(ud)/dt = we uq,
  * d(uq)/dt = -we ud. Carrying (ud, uq) instead of the rotor angle leaves no trigonometry in the right-hand side.

@@ -11,7 +11,7 @@
 #ifndef POLEPAIR_SIXSTEP_H
 #define POLEPAIR_SIXSTEP_H
 
-#include "polepair/plant.h"
+#include "polepair/model/plant.h"
 
 typedef struct pp_bldc {
     pp_real R, L_inv, L, ke, p, J_inv, J, viscous, coulomb, quadratic; /* coulomb: also the slope below 1 rad/s */

@@ -1,0 +1,66 @@
+/* polepair/format.h: how messages of a source are read: format, keys, layout, limits; and what a stream remembers of their
+ * numbers, so that it can go on where another ended. */
+#ifndef POLEPAIR_FORMAT_H
+#define POLEPAIR_FORMAT_H
+
+#include "polepair/frame.h"
+
+enum { PP_STREAM_CHANNELS_MAX = 64, PP_NAME_MAX = 48, PP_GAPS_MAX = 64, PP_MEMORY = 64, PP_ALIASES_MAX = 256 };
+
+typedef enum pp_format {
+    PP_FORMAT_FRAME,
+    PP_FORMAT_JSON,
+    PP_FORMAT_SPARKPLUG,
+    PP_FORMAT_PACKED,
+    PP_FORMAT_COUNT
+} pp_format;
+
+/* Where a key, metric or alias leads: a column (0..), or one of these. */
+enum { PP_TO_TIME = -1, PP_TO_SEQ = -2, PP_TO_BOOT = -3, PP_TO_STEP = -4, PP_TO_ROWS = -5, PP_TO_NOWHERE = -6 };
+
+/* A name of the payload and where it leads. */
+typedef struct pp_key {
+    char name[PP_NAME_MAX];
+    int length, target;
+} pp_key;
+
+/* Little-endian fields of a packed struct somebody else defined; at < 0: absent. size: bytes. */
+typedef struct pp_field {
+    int at, size;
+} pp_field;
+typedef struct pp_layout {
+    uint8_t magic[8];
+    int magic_length;
+    pp_field time, seq, step, samples, channels;
+    int data, value; /* offset of the values; 4: float32, 8: float64, 2: int16 with scales */
+} pp_layout;
+
+typedef struct pp_stream_config {
+    pp_format format;
+    int channels;
+    pp_key keys[PP_STREAM_CHANNELS_MAX + 8]; /* JSON keys and Sparkplug metric names */
+    int key_count;
+    int16_t alias[PP_ALIASES_MAX];        /* Sparkplug alias to target; births add to it */
+    double scale[PP_STREAM_CHANNELS_MAX]; /* of INT16, DELTA and packed integers */
+    pp_layout layout;
+    double time_unit;    /* ns per unit of the payload's time */
+    int64_t capacity;    /* rows kept; rounded up to whole pages */
+    size_t size_limit;   /* bytes of a message; larger ones are refused unread */
+    bool seq_per_sample; /* the sequence number counts samples, not messages */
+} pp_stream_config;
+
+/* Time under which a number came. */
+typedef struct pp_memory {
+    int64_t seq, time;
+} pp_memory;
+
+/* Sequence numbers seen: everything up to next but the gaps, the newest 64 of them. */
+typedef struct pp_sequence {
+    int64_t next; /* -1: nothing yet */
+    int64_t gap_first[PP_GAPS_MAX], gap_end[PP_GAPS_MAX];
+    int gaps;
+    int64_t boot, last_time;
+    pp_memory memory[PP_MEMORY];
+} pp_sequence;
+
+#endif

@@ -1,0 +1,30 @@
+/* What every type of the extension needs. */
+#include "core.h"
+
+module_state *state_of(PyTypeObject *type)
+{
+    for (; type; type = PyType_GetSlot(type, Py_tp_base)) {
+        module_state *state = PyType_GetModuleState(type);
+        if (state)
+            return state;
+        PyErr_Clear();
+    }
+    PyErr_SetString(PyExc_TypeError, "not a type of polepair._core");
+    return NULL;
+}
+
+PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type && PyModule_AddType(module, (PyTypeObject *)type) < 0)
+        Py_CLEAR(type);
+    return (PyTypeObject *)type;
+}
+
+void plain_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
