@@ -35,17 +35,14 @@ static PyGetSetDef getset_none[] = {
     static PyGetSetDef getset_##group[] = {
 #define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc) \
     {#field, field_get, field_set, doc " [" unit "], " #min " to " #max ", default " #def, ROW(group, field)},
+#define PP_CHOICE(group, field, def, doc, ...) \
+    {#field, field_get, field_set, doc " [" PP_NAMES(__VA_ARGS__) "], default " #def, ROW(group, field)},
 #include "polepair/params.def"
-#undef PP_GROUP
-#undef PP_PARAM
     {NULL, NULL, NULL, NULL, NULL}};
 
 static PyGetSetDef *const getsets[] = {
 #define PP_GROUP(group, doc) getset_##group,
-#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc)
 #include "polepair/params.def"
-#undef PP_GROUP
-#undef PP_PARAM
 };
 
 static void group_dealloc(PyObject *self)

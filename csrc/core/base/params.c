@@ -5,25 +5,28 @@
 
 #define REAL PP_KIND_REAL
 #define INT PP_KIND_INT
-#define CHOICE PP_KIND_CHOICE
 
 static const pp_param_info rows[PP_PARAM_COUNT] = {
-#define PP_GROUP(group, doc)
 #define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc) \
     {#group, #field, symbol, unit, doc, def, min, max, kind},
+#define PP_CHOICE(group, field, def, doc, ...) \
+    {#group,                                   \
+     #field,                                   \
+     "",                                       \
+     PP_NAMES(__VA_ARGS__),                    \
+     doc,                                      \
+     PP_##group##_##field##_##def,             \
+     0,                                        \
+     PP_##group##_##field##_COUNT - 1,         \
+     PP_KIND_CHOICE},
 #include "polepair/params.def"
-#undef PP_GROUP
-#undef PP_PARAM
 };
 
 static const pp_group_info groups[] = {
 #define PP_GROUP(group, doc)                                          \
     {#group, doc, (int)(offsetof(pp_params, group) / sizeof(double)), \
      (int)(sizeof(struct pp_##group##_params) / sizeof(double))},
-#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc)
 #include "polepair/params.def"
-#undef PP_GROUP
-#undef PP_PARAM
 };
 
 const pp_param_info *pp_param_at(int i)
