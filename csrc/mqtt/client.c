@@ -26,7 +26,8 @@ struct pp_mqtt {
     route routes[PP_ROUTES_MAX];
     int route_count, last_route;
     char *filter[FILTERS];
-    int qos[FILTERS], filters, granted; /* granted: subscriptions confirmed since the last connect */
+    int qos[FILTERS], filters,
+        granted; /* granted: subscriptions confirmed since the last connect */
     char *texts[8];
     MQTTAsync_SSLOptions ssl;
     MQTTAsync_willOptions will;
@@ -97,7 +98,8 @@ static pp_mail *new_mail(const char *topic, size_t topic_length, const MQTTAsync
 }
 
 /* Keeps what no stream takes, within bounds; the oldest goes first. */
-static void keep_mail(pp_mqtt *c, const char *topic, size_t topic_length, const MQTTAsync_message *message)
+static void keep_mail(pp_mqtt *c, const char *topic, size_t topic_length,
+                      const MQTTAsync_message *message)
 {
     bool fits = message->payloadlen <= MAIL_LARGEST && !memchr(topic, 0, topic_length);
     pp_mail *m = fits ? new_mail(topic, topic_length, message) : NULL;
@@ -126,8 +128,8 @@ static int arrived(void *context, char *topic, int topic_length, MQTTAsync_messa
     const pp_stream_handle *s = find_route(c, topic, length);
     if (!s) {
         keep_mail(c, topic, length, message);
-    } else if (!s->push(s->stream, message->payload, (size_t)message->payloadlen, pp_socket_arrival(),
-                        message->retained ? PP_PUSH_RETAINED : 0)) {
+    } else if (!s->push(s->stream, message->payload, (size_t)message->payloadlen,
+                        pp_socket_arrival(), message->retained ? PP_PUSH_RETAINED : 0)) {
         pthread_mutex_lock(&c->lock);
         c->status.cuts++;
         pthread_mutex_unlock(&c->lock);
@@ -185,7 +187,8 @@ static void not_connected(void *context, MQTTAsync_failureData *data)
     if (c->status.connections > 0) /* it will try again by itself */
         set_link(c, PP_LINK_LOST, PP_FAULT_NETWORK, text);
     else if (code == 4 || code == 5)
-        set_link(c, PP_LINK_REFUSED, PP_FAULT_LOGIN, "bad user name or password, or not authorised");
+        set_link(c, PP_LINK_REFUSED, PP_FAULT_LOGIN,
+                 "bad user name or password, or not authorised");
     else if (c->status.fault == PP_FAULT_TLS) /* said by OpenSSL already */
         set_link(c, PP_LINK_REFUSED, PP_FAULT_TLS, NULL);
     else
@@ -197,7 +200,8 @@ static int tls_said(const char *text, size_t length, void *context)
     pp_mqtt *c = context;
     pthread_mutex_lock(&c->lock);
     c->status.fault = PP_FAULT_TLS;
-    snprintf(c->status.text, PP_TEXT_MAX, "%.*s", (int)(length < PP_TEXT_MAX ? length : PP_TEXT_MAX - 1), text);
+    snprintf(c->status.text, PP_TEXT_MAX, "%.*s",
+             (int)(length < PP_TEXT_MAX ? length : PP_TEXT_MAX - 1), text);
     c->status.text[strcspn(c->status.text, "\n")] = 0;
     pthread_mutex_unlock(&c->lock);
     return 1;
@@ -285,8 +289,8 @@ pp_mqtt *pp_mqtt_new(const pp_mqtt_options *o)
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.sendWhileDisconnected = 0;
     create.maxBufferedMessages = 100000; /* on their way out */
-    if (MQTTAsync_createWithOptions(&c->paho, o->uri, o->client_id, MQTTCLIENT_PERSISTENCE_NONE, NULL, &create) !=
-        MQTTASYNC_SUCCESS) {
+    if (MQTTAsync_createWithOptions(&c->paho, o->uri, o->client_id, MQTTCLIENT_PERSISTENCE_NONE,
+                                    NULL, &create) != MQTTASYNC_SUCCESS) {
         release(c);
         return NULL;
     }
@@ -343,9 +347,11 @@ pp_link_status pp_mqtt_status(pp_mqtt *c)
     return s;
 }
 
-bool pp_mqtt_publish(pp_mqtt *c, const char *topic, const void *payload, size_t length, int qos, bool retain)
+bool pp_mqtt_publish(pp_mqtt *c, const char *topic, const void *payload, size_t length, int qos,
+                     bool retain)
 {
-    return MQTTAsync_send(c->paho, topic, (int)length, payload, qos, retain, NULL) == MQTTASYNC_SUCCESS;
+    return MQTTAsync_send(c->paho, topic, (int)length, payload, qos, retain, NULL) ==
+           MQTTASYNC_SUCCESS;
 }
 
 pp_mail *pp_mqtt_mail(pp_mqtt *c, double seconds)

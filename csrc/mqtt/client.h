@@ -7,10 +7,22 @@
 
 enum { PP_ROUTES_MAX = 64, PP_TEXT_MAX = 256 };
 
-typedef enum pp_link { PP_LINK_CONNECTING, PP_LINK_UP, PP_LINK_LOST, PP_LINK_REFUSED, PP_LINK_CLOSED } pp_link;
+typedef enum pp_link {
+    PP_LINK_CONNECTING,
+    PP_LINK_UP,
+    PP_LINK_LOST,
+    PP_LINK_REFUSED,
+    PP_LINK_CLOSED
+} pp_link;
 
 /* Why a connection or subscription failed. */
-typedef enum pp_fault { PP_FAULT_NONE, PP_FAULT_NETWORK, PP_FAULT_LOGIN, PP_FAULT_DENIED, PP_FAULT_TLS } pp_fault;
+typedef enum pp_fault {
+    PP_FAULT_NONE,
+    PP_FAULT_NETWORK,
+    PP_FAULT_LOGIN,
+    PP_FAULT_DENIED,
+    PP_FAULT_TLS
+} pp_fault;
 
 typedef struct pp_mqtt_options {
     const char *uri, *client_id;                          /* tcp://host:port or ssl://host:port */
@@ -51,7 +63,8 @@ bool pp_mqtt_connect(pp_mqtt *client);
 bool pp_mqtt_wait(pp_mqtt *client, pp_link seen, double seconds);
 pp_link_status pp_mqtt_status(pp_mqtt *client);
 /* Queues a message; false when the link is down. */
-bool pp_mqtt_publish(pp_mqtt *client, const char *topic, const void *payload, size_t length, int qos, bool retain);
+bool pp_mqtt_publish(pp_mqtt *client, const char *topic, const void *payload, size_t length,
+                     int qos, bool retain);
 /* The oldest mail, to be freed by pp_mail_free; NULL after `seconds` without any. */
 pp_mail *pp_mqtt_mail(pp_mqtt *client, double seconds);
 void pp_mail_free(pp_mail *mail);

@@ -15,8 +15,9 @@ static pp_mqtt *open_client(PyObject *object)
 {
     client_object *self = (client_object *)object;
     if (self->home != getpid())
-        PyErr_SetString(PyExc_RuntimeError,
-                        "this connection belongs to the parent process, expected one made after fork");
+        PyErr_SetString(
+            PyExc_RuntimeError,
+            "this connection belongs to the parent process, expected one made after fork");
     else if (!self->client)
         PyErr_SetString(PyExc_RuntimeError, "this connection is closed");
     else
@@ -26,14 +27,26 @@ static pp_mqtt *open_client(PyObject *object)
 
 static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "uri",        "client_id",    "user",       "password",        "ca",        "certificate", "key",
-        "will_topic", "will_payload", "keep_alive", "connect_timeout", "retry_max", "clean",       NULL};
+    static char *names[] = {"uri",
+                            "client_id",
+                            "user",
+                            "password",
+                            "ca",
+                            "certificate",
+                            "key",
+                            "will_topic",
+                            "will_payload",
+                            "keep_alive",
+                            "connect_timeout",
+                            "retry_max",
+                            "clean",
+                            NULL};
     pp_mqtt_options o = {.keep_alive = 60, .connect_timeout = 10, .retry_max = 10};
     int clean = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ss|zzzzzzziiip:Client", names, &o.uri, &o.client_id, &o.user,
-                                     &o.password, &o.ca, &o.certificate, &o.key, &o.will_topic, &o.will_payload,
-                                     &o.keep_alive, &o.connect_timeout, &o.retry_max, &clean))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ss|zzzzzzziiip:Client", names, &o.uri,
+                                     &o.client_id, &o.user, &o.password, &o.ca, &o.certificate,
+                                     &o.key, &o.will_topic, &o.will_payload, &o.keep_alive,
+                                     &o.connect_timeout, &o.retry_max, &clean))
         return NULL;
     o.clean = clean != 0;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -91,7 +104,8 @@ static PyObject *client_subscribe(PyObject *object, PyObject *args)
     if (!c || !PyArg_ParseTuple(args, "si:subscribe", &filter, &qos))
         return NULL;
     if (qos < 0 || qos > 2 || !pp_mqtt_subscribe(c, filter, qos))
-        return PyErr_Format(PyExc_ValueError, "subscribe: expected QoS 0 to 2 and at most 16 filters");
+        return PyErr_Format(PyExc_ValueError,
+                            "subscribe: expected QoS 0 to 2 and at most 16 filters");
     Py_RETURN_NONE;
 }
 
@@ -116,9 +130,9 @@ static PyObject *client_status(PyObject *object, PyObject *unused)
     if (!c)
         return NULL;
     pp_link_status s = pp_mqtt_status(c);
-    return Py_BuildValue("{sssssssLsLsLsLsL}", "link", links[s.link], "fault", faults[s.fault], "text", s.text,
-                         "connections", s.connections, "since", s.since_ns, "unrouted", s.unrouted, "dropped_mail",
-                         s.dropped_mail, "cuts", s.cuts);
+    return Py_BuildValue("{sssssssLsLsLsLsL}", "link", links[s.link], "fault", faults[s.fault],
+                         "text", s.text, "connections", s.connections, "since", s.since_ns,
+                         "unrouted", s.unrouted, "dropped_mail", s.dropped_mail, "cuts", s.cuts);
 }
 
 /* Waits until the link is no longer `seen` ("connecting" or "up"). */
@@ -180,8 +194,8 @@ static PyObject *client_mail(PyObject *object, PyObject *args)
     if (!m)
         Py_RETURN_NONE;
     PyObject *topic = PyUnicode_DecodeUTF8(m->topic, (Py_ssize_t)strlen(m->topic), "replace");
-    PyObject *out = topic ? Py_BuildValue("Ny#LO", topic, m->payload, (Py_ssize_t)m->length, m->arrival_ns,
-                                          m->retained ? Py_True : Py_False)
+    PyObject *out = topic ? Py_BuildValue("Ny#LO", topic, m->payload, (Py_ssize_t)m->length,
+                                          m->arrival_ns, m->retained ? Py_True : Py_False)
                           : NULL;
     pp_mail_free(m);
     return out;
@@ -204,23 +218,29 @@ static PyMethodDef client_methods[] = {
     {"connect", client_connect, METH_NOARGS, "connect($self, /)\n--\n\nStarts connecting."},
     {"wait", client_wait, METH_VARARGS,
      "wait($self, seen, seconds, /)\n--\n\nWaits until the link is not `seen` any more."},
-    {"status", client_status, METH_NOARGS, "status($self, /)\n--\n\nLink, fault, text and counters, a dict."},
+    {"status", client_status, METH_NOARGS,
+     "status($self, /)\n--\n\nLink, fault, text and counters, a dict."},
     {"publish", client_publish, METH_VARARGS,
-     "publish($self, topic, payload, qos=0, retain=False, /)\n--\n\nQueues a message; False while the link is down."},
+     "publish($self, topic, payload, qos=0, retain=False, /)\n--\n\nQueues a message; False while "
+     "the link is down."},
     {"mail", client_mail, METH_VARARGS,
-     "mail($self, seconds=0.0, /)\n--\n\nOldest message of no stream: (topic, payload, arrival, retained), or None."},
-    {"close", client_close, METH_VARARGS, "close($self, seconds=1.0, /)\n--\n\nDisconnects and ends its threads."},
+     "mail($self, seconds=0.0, /)\n--\n\nOldest message of no stream: (topic, payload, arrival, "
+     "retained), or None."},
+    {"close", client_close, METH_VARARGS,
+     "close($self, seconds=1.0, /)\n--\n\nDisconnects and ends its threads."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot client_slots[] = {
-    {Py_tp_doc,
-     "Client(uri, client_id, user=None, password=None, ca=None, certificate=None, key=None, will_topic=None, "
-     "will_payload=None, keep_alive=60, connect_timeout=10, retry_max=10, clean=True)\n--\n\nOne MQTT connection."},
-    {Py_tp_new, client_new},
-    {Py_tp_dealloc, client_dealloc},
-    {Py_tp_methods, client_methods},
-    {0, NULL}};
-static PyType_Spec client_spec = {"polepair._mqtt.Client", sizeof(client_object), 0, Py_TPFLAGS_DEFAULT, client_slots};
+static PyType_Slot client_slots[] = {{Py_tp_doc,
+                                      "Client(uri, client_id, user=None, password=None, ca=None, "
+                                      "certificate=None, key=None, will_topic=None, "
+                                      "will_payload=None, keep_alive=60, connect_timeout=10, "
+                                      "retry_max=10, clean=True)\n--\n\nOne MQTT connection."},
+                                     {Py_tp_new, client_new},
+                                     {Py_tp_dealloc, client_dealloc},
+                                     {Py_tp_methods, client_methods},
+                                     {0, NULL}};
+static PyType_Spec client_spec = {"polepair._mqtt.Client", sizeof(client_object), 0,
+                                  Py_TPFLAGS_DEFAULT, client_slots};
 
 static int module_exec(PyObject *module)
 {
@@ -230,11 +250,12 @@ static int module_exec(PyObject *module)
     return failed || PyModule_AddStringConstant(module, "library", pp_mqtt_version()) < 0 ? -1 : 0;
 }
 
-static PyModuleDef_Slot slots[] = {{Py_mod_exec, module_exec},
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, module_exec},
 #ifdef Py_mod_multiple_interpreters
-                                   {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
 #endif
-                                   {0, NULL}};
+    {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, "_mqtt", "MQTT by paho.mqtt.c.", 0, NULL, slots, NULL, NULL, NULL};

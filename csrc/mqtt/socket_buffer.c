@@ -44,7 +44,9 @@ static buffer *buffer_of(int fd)
 
 static int unread(const buffer *b)
 {
-    return b ? __atomic_load_n(&b->end, __ATOMIC_ACQUIRE) - __atomic_load_n(&b->first, __ATOMIC_RELAXED) : 0;
+    return b ? __atomic_load_n(&b->end, __ATOMIC_ACQUIRE) -
+                   __atomic_load_n(&b->first, __ATOMIC_RELAXED)
+             : 0;
 }
 
 static void forget(buffer *b)

@@ -28,11 +28,17 @@ void __wrap_myfree(char *file, int line, void *p)
     free(p);
 }
 
-void __wrap_StackTrace_entry(const char *name, int line, int level) { (void)name, (void)line, (void)level; }
+void __wrap_StackTrace_entry(const char *name, int line, int level)
+{
+    (void)name, (void)line, (void)level;
+}
 
 void __wrap_StackTrace_exit(const char *name, int line, void *value, int level)
 {
     (void)name, (void)line, (void)value, (void)level;
 }
 
-void __wrap_Log(int level, int number, const char *format, ...) { (void)level, (void)number, (void)format; }
+void __wrap_Log(int level, int number, const char *format, ...)
+{
+    (void)level, (void)number, (void)format;
+}

@@ -34,9 +34,10 @@ typedef struct module_state {
 } module_state;
 
 /* Files that add types and functions to the module, one row each, in this order; -1 with an exception set. */
-#define PP_PARTS(X)                                                                                              \
-    X(tables)                                                                                                    \
-    X(params_types) X(derived_type) X(twin_type) X(stream_types) X(observer_type) X(geometry) X(sweep) X(frames) \
+#define PP_PARTS(X)                                                                              \
+    X(tables)                                                                                    \
+    X(params_types)                                                                              \
+    X(derived_type) X(twin_type) X(stream_types) X(observer_type) X(geometry) X(sweep) X(frames) \
         X(lines)
 #define PP_PART(name) int add_##name(PyObject *module, module_state *state);
 PP_PARTS(PP_PART)

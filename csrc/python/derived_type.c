@@ -47,7 +47,8 @@ static PyObject *derived_repr(PyObject *self)
 }
 
 /* Two float arguments of a method. */
-static int two_floats(PyObject *const *args, Py_ssize_t count, double *a, double *b, const char *usage)
+static int two_floats(PyObject *const *args, Py_ssize_t count, double *a, double *b,
+                      const char *usage)
 {
     if (count != 2) {
         PyErr_SetString(PyExc_TypeError, usage);
@@ -64,7 +65,8 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
     double i_max, u_max;
     if (!PyArg_ParseTuple(args, "Odd:torque_limit", &speeds, &i_max, &u_max))
         return NULL;
-    PyArrayObject *omega = (PyArrayObject *)PyArray_FROM_OTF(speeds, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
+    PyArrayObject *omega =
+        (PyArrayObject *)PyArray_FROM_OTF(speeds, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
     if (!omega)
         return NULL;
     npy_intp shape[2] = {PyArray_SIZE(omega), 6};
@@ -72,8 +74,10 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
     double *row = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
     const double *w = PyArray_DATA(omega);
     for (npy_intp i = 0; row && i < shape[0]; i++, row += 6) {
-        pp_operating_point o = pp_operating_limit(&((derived_object *)self)->machine, w[i], i_max, u_max);
-        row[0] = o.torque, row[1] = o.id, row[2] = o.iq, row[3] = o.ud, row[4] = o.uq, row[5] = o.reachable;
+        pp_operating_point o =
+            pp_operating_limit(&((derived_object *)self)->machine, w[i], i_max, u_max);
+        row[0] = o.torque, row[1] = o.id, row[2] = o.iq, row[3] = o.ud, row[4] = o.uq,
+        row[5] = o.reachable;
     }
     Py_DECREF(omega);
     return out;
@@ -82,7 +86,8 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
 static PyObject *derived_mtpa(PyObject *self, PyObject *amplitude)
 {
     double i = PyFloat_AsDouble(amplitude);
-    return PyErr_Occurred() ? NULL : PyFloat_FromDouble(pp_mtpa_id(&((derived_object *)self)->machine, i));
+    return PyErr_Occurred() ? NULL
+                            : PyFloat_FromDouble(pp_mtpa_id(&((derived_object *)self)->machine, i));
 }
 
 static PyObject *derived_operating_point(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -98,8 +103,8 @@ static PyObject *derived_operating_point(PyObject *self, PyObject *const *args, 
     if (PyErr_Occurred())
         return NULL;
     pp_operating_point o = pp_operating_at(&((derived_object *)self)->machine, id, iq, omega);
-    return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque", o.torque,
-                         "omega_m", o.omega_m);
+    return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque",
+                         o.torque, "omega_m", o.omega_m);
 }
 
 static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -114,8 +119,8 @@ static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssi
     double omega = PyFloat_AsDouble(args[1]);
     if (PyErr_Occurred())
         return NULL;
-    return PyFloat_FromDouble(
-        pp_iron_loss(&((params_object *)args[0])->values, &((derived_object *)self)->machine, omega));
+    return PyFloat_FromDouble(pp_iron_loss(&((params_object *)args[0])->values,
+                                           &((derived_object *)self)->machine, omega));
 }
 
 static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -129,28 +134,33 @@ static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_s
 static PyMethodDef derived_methods[] = {
     {"as_dict", derived_dict, METH_NOARGS, "as_dict($self, /)\n--\n\nEvery value by name (SI)."},
     {"torque_limit", derived_torque_limit, METH_VARARGS,
-     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\nMost torque at each speed [rad/s] within |i| <= i_max and "
+     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\nMost torque at each speed [rad/s] "
+     "within |i| <= i_max and "
      "|u| <= u_max (phase, "
      "peak): float64 (n, 6) of torque, id, iq, ud, uq, reachable."},
     {"mtpa_id", derived_mtpa, METH_O,
      "mtpa_id($self, amplitude, /)\n--\n\nd-axis current [A] of maximum torque per ampere."},
     {"operating_point", (PyCFunction)(void (*)(void))derived_operating_point, METH_FASTCALL,
-     "operating_point($self, id, iq, omega_m, /)\n--\n\nSteady-state voltages and torque of a current and speed."},
+     "operating_point($self, id, iq, omega_m, /)\n--\n\nSteady-state voltages and torque of a "
+     "current and speed."},
     {"iron_loss", (PyCFunction)(void (*)(void))derived_iron_loss, METH_FASTCALL,
-     "iron_loss($self, params, omega_m, /)\n--\n\nStator iron loss [W] at a speed, open circuit flux (Bertotti)."},
+     "iron_loss($self, params, omega_m, /)\n--\n\nStator iron loss [W] at a speed, open circuit "
+     "flux (Bertotti)."},
     {"copper_loss", (PyCFunction)(void (*)(void))derived_copper_loss, METH_FASTCALL,
      "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W]."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot derived_slots[] = {
-    {Py_tp_doc, "Constants of a machine, made by Motor.derive(): per equivalent star phase, peak values, SI."},
+    {Py_tp_doc,
+     "Constants of a machine, made by Motor.derive(): per equivalent star phase, peak values, SI."},
     {Py_tp_dealloc, plain_dealloc},
     {Py_tp_repr, derived_repr},
     {Py_tp_members, derived_members},
     {Py_tp_methods, derived_methods},
     {0, NULL}};
 static PyType_Spec derived_spec = {"polepair._core.Derived", sizeof(derived_object), 0,
-                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, derived_slots};
+                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                   derived_slots};
 
 int add_derived_type(PyObject *module, module_state *state)
 {

@@ -27,13 +27,15 @@ static PyObject *unit_suffix(const pp_param_info *info)
 static PyObject *raise_range(int row, PyObject *value)
 {
     const pp_param_info *info = pp_param_at(row);
-    PyObject *unit = unit_suffix(info), *low = PyFloat_FromDouble(info->min), *high = PyFloat_FromDouble(info->max);
+    PyObject *unit = unit_suffix(info), *low = PyFloat_FromDouble(info->min),
+             *high = PyFloat_FromDouble(info->max);
     const char *whole = info->kind == PP_KIND_INT ? "a whole number from " : "";
     if (info->kind == PP_KIND_CHOICE)
-        PyErr_Format(PyExc_ValueError, "%s.%s = %R: expected one of %s", info->group, info->field, value, info->unit);
+        PyErr_Format(PyExc_ValueError, "%s.%s = %R: expected one of %s", info->group, info->field,
+                     value, info->unit);
     else if (unit && low && high)
-        PyErr_Format(PyExc_ValueError, "%s.%s = %S%U: expected %s%R to %R%U", info->group, info->field, value, unit,
-                     whole, low, high, unit);
+        PyErr_Format(PyExc_ValueError, "%s.%s = %S%U: expected %s%R to %R%U", info->group,
+                     info->field, value, unit, whole, low, high, unit);
     Py_XDECREF(unit);
     Py_XDECREF(low);
     Py_XDECREF(high);

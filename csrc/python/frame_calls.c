@@ -5,22 +5,26 @@
 
 static PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"values", "time", "step", "seq", "boot", "encoding", "scales", "dropped", "flags", NULL};
+    static char *names[] = {"values",   "time",   "step",    "seq",   "boot",
+                            "encoding", "scales", "dropped", "flags", NULL};
     (void)module;
     PyObject *values, *scales = Py_None;
     long long time, step;
     unsigned seq, dropped = 0;
     int boot = 0, encoding = PP_FLOAT32, flags = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OLLI|iiOIi:frame", names, &values, &time, &step, &seq, &boot,
-                                     &encoding, &scales, &dropped, &flags))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OLLI|iiOIi:frame", names, &values, &time, &step,
+                                     &seq, &boot, &encoding, &scales, &dropped, &flags))
         return NULL;
     PyArrayObject *v = (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
     PyArrayObject *k =
-        v && scales != Py_None ? (PyArrayObject *)PyArray_FROM_OTF(scales, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY) : NULL;
+        v && scales != Py_None
+            ? (PyArrayObject *)PyArray_FROM_OTF(scales, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY)
+            : NULL;
     PyObject *out = NULL;
     bool shaped = v && PyArray_NDIM(v) == 2 && PyArray_DIM(v, 0) < 65536 &&
-                  PyArray_DIM(v, 1) <= PP_FRAME_CHANNELS_MAX && (!k || PyArray_SIZE(k) == PyArray_DIM(v, 1)) &&
-                  encoding >= 0 && encoding < PP_ENCODING_COUNT;
+                  PyArray_DIM(v, 1) <= PP_FRAME_CHANNELS_MAX &&
+                  (!k || PyArray_SIZE(k) == PyArray_DIM(v, 1)) && encoding >= 0 &&
+                  encoding < PP_ENCODING_COUNT;
     if (shaped && !PyErr_Occurred()) {
         pp_frame f = {(pp_encoding)encoding,
                       (int)PyArray_DIM(v, 1),
@@ -33,13 +37,16 @@ static PyObject *call_frame(PyObject *module, PyObject *args, PyObject *kwargs)
                       time};
         size_t room = PP_FRAME_HEADER + 8 * (size_t)PyArray_SIZE(v) + 8;
         uint8_t *bytes = PyMem_Malloc(room);
-        size_t n = bytes ? pp_frame_write(&f, PyArray_DATA(v), k ? PyArray_DATA(k) : NULL, bytes, room) : 0;
+        size_t n =
+            bytes ? pp_frame_write(&f, PyArray_DATA(v), k ? PyArray_DATA(k) : NULL, bytes, room)
+                  : 0;
         if (n)
             out = PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)n);
         PyMem_Free(bytes);
     }
     if (!out && !PyErr_Occurred())
-        PyErr_SetString(PyExc_ValueError, "frame: expected samples x channels of values that fit the encoding");
+        PyErr_SetString(PyExc_ValueError,
+                        "frame: expected samples x channels of values that fit the encoding");
     Py_XDECREF((PyObject *)v);
     Py_XDECREF((PyObject *)k);
     return out;
@@ -56,9 +63,10 @@ static PyObject *call_frame_header(PyObject *module, PyObject *bytes)
     PyBuffer_Release(&view);
     if (why != PP_REFUSED_NOT)
         return PyErr_Format(PyExc_ValueError, "frame: %s", pp_refusal_text(why));
-    return Py_BuildValue("{sisisisisisIsIsIsL}", "encoding", (int)f.encoding, "channels", f.channels, "samples",
-                         f.samples, "boot", (int)f.boot, "flags", (int)f.flags, "seq", f.seq, "dropped", f.dropped,
-                         "step", f.dt_ns, "time", (long long)f.time_ns);
+    return Py_BuildValue("{sisisisisisIsIsIsL}", "encoding", (int)f.encoding, "channels",
+                         f.channels, "samples", f.samples, "boot", (int)f.boot, "flags",
+                         (int)f.flags, "seq", f.seq, "dropped", f.dropped, "step", f.dt_ns, "time",
+                         (long long)f.time_ns);
 }
 
 typedef size_t recoder(const uint8_t *in, size_t length, uint8_t *out, size_t room);
@@ -72,7 +80,8 @@ static PyObject *recode(PyObject *bytes, recoder *run, size_t failed)
     size_t length = (size_t)view.len, room = length + length / 254 + 2;
     uint8_t *out = PyMem_Malloc(room);
     size_t n = out ? run(view.buf, length, out, room) : failed;
-    PyObject *result = n == failed ? NULL : PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)n);
+    PyObject *result =
+        n == failed ? NULL : PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)n);
     if (!result && !PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError, "cobs: not a whole packet");
     PyMem_Free(out);
@@ -92,8 +101,10 @@ static PyObject *call_cobs_decode(PyObject *module, PyObject *bytes)
 
 static PyMethodDef frame_calls[] = {
     {"frame", (PyCFunction)(void (*)(void))call_frame, METH_VARARGS | METH_KEYWORDS,
-     "frame($module, values, time, step, seq, boot=0, encoding=0, scales=None, dropped=0, flags=0)\n--\n\n"
-     "A binary batch (docs/wire.md) of values (samples, channels); time and step in ns; encoding 0 float32, 1 int16, 2 "
+     "frame($module, values, time, step, seq, boot=0, encoding=0, scales=None, dropped=0, "
+     "flags=0)\n--\n\n"
+     "A binary batch (docs/wire.md) of values (samples, channels); time and step in ns; encoding 0 "
+     "float32, 1 int16, 2 "
      "delta, "
      "3 float64. ValueError when a value does not fit."},
     {"frame_header", call_frame_header, METH_O,

@@ -19,8 +19,10 @@ static bool take_columns(PyObject *pairs, npy_intp rows, table *t)
     for (Py_ssize_t i = 0; i < n && n <= PP_STREAM_CHANNELS_MAX; i++) {
         PyObject *pair = PySequence_GetItem(pairs, i), *values;
         Py_ssize_t length;
-        bool good = pair && PyTuple_Check(pair) && PyArg_ParseTuple(pair, "y#O", &t->names[i], &length, &values);
-        PyArrayObject *v = good ? (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY) : NULL;
+        bool good = pair && PyTuple_Check(pair) &&
+                    PyArg_ParseTuple(pair, "y#O", &t->names[i], &length, &values);
+        PyArrayObject *v =
+            good ? (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY) : NULL;
         Py_XDECREF(pair); /* the caller's sequence keeps the names */
         if (!v)
             break;
@@ -33,7 +35,8 @@ static bool take_columns(PyObject *pairs, npy_intp rows, table *t)
     if (n == t->count && (n == 0 || PyArray_SIZE(t->owned[n - 1]) == rows))
         return true;
     if (!PyErr_Occurred())
-        PyErr_Format(PyExc_ValueError, "line_protocol: expected at most %d (name, column) pairs as long as time",
+        PyErr_Format(PyExc_ValueError,
+                     "line_protocol: expected at most %d (name, column) pairs as long as time",
                      PP_STREAM_CHANNELS_MAX);
     return false;
 }
@@ -46,7 +49,8 @@ static PyObject *written(const char *head, size_t length, const table *t, PyArra
         return PyErr_NoMemory();
     size_t size;
     Py_BEGIN_ALLOW_THREADS
-    size = pp_lines_write(head, length, t->names, t->lengths, t->count, t->columns, PyArray_DATA(time), rows, text);
+    size = pp_lines_write(head, length, t->names, t->lengths, t->count, t->columns,
+                          PyArray_DATA(time), rows, text);
     Py_END_ALLOW_THREADS
     PyObject *out = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
     PyMem_Free(text);
@@ -71,10 +75,13 @@ static PyObject *call_line_protocol(PyObject *module, PyObject *args)
     return out;
 }
 
-static PyMethodDef lines_calls[] = {
-    {"line_protocol", call_line_protocol, METH_VARARGS,
-     "line_protocol(head, columns, time, /)\n--\n\nLine protocol of rows: columns are (name, float64 values) pairs, "
-     "time in ns."},
-    {NULL, NULL, 0, NULL}};
+static PyMethodDef lines_calls[] = {{"line_protocol", call_line_protocol, METH_VARARGS,
+                                     "line_protocol(head, columns, time, /)\n--\n\nLine protocol "
+                                     "of rows: columns are (name, float64 values) pairs, "
+                                     "time in ns."},
+                                    {NULL, NULL, 0, NULL}};
 
-int add_lines(PyObject *module, module_state *state) { return (void)state, PyModule_AddFunctions(module, lines_calls); }
+int add_lines(PyObject *module, module_state *state)
+{
+    return (void)state, PyModule_AddFunctions(module, lines_calls);
+}

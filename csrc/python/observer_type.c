@@ -18,8 +18,9 @@ static PyObject *observer_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     PyObject *params;
     double current = 0, theta = 0, sigma = PP_PI / 2;
     int adapt = 1;
-    if (!module || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|dpdd:Observer", names, module->params, &params,
-                                                &current, &adapt, &theta, &sigma))
+    if (!module ||
+        !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|dpdd:Observer", names, module->params,
+                                     &params, &current, &adapt, &theta, &sigma))
         return NULL;
     const pp_params *p = &((params_object *)params)->values;
     pp_machine machine;
@@ -68,16 +69,18 @@ static bool take_record(record *r, PyObject *const *args, Py_ssize_t count)
     const int32_t *list = PyArray_DATA(r->outputs);
     for (npy_intp i = 0; i < PyArray_SIZE(r->outputs); i++)
         if (list[i] < 0 || list[i] >= PP_ESTIMATE_COUNT) {
-            PyErr_Format(PyExc_ValueError, "estimate %d: expected 0 to %d", list[i], PP_ESTIMATE_COUNT - 1);
+            PyErr_Format(PyExc_ValueError, "estimate %d: expected 0 to %d", list[i],
+                         PP_ESTIMATE_COUNT - 1);
             return false;
         }
     npy_intp shape[2] = {PyArray_SIZE(r->column[0]), PyArray_SIZE(r->outputs)};
     if (count > 6 && args[6] != Py_None) {
         PyArrayObject *given = (PyArrayObject *)args[6];
-        if (!PyArray_Check(args[6]) || PyArray_TYPE(given) != NPY_DOUBLE || !PyArray_ISCARRAY(given) ||
-            PyArray_SIZE(given) != shape[0] * shape[1]) {
-            PyErr_SetString(PyExc_ValueError,
-                            "out: expected a writable C-contiguous float64 array of rows x estimates");
+        if (!PyArray_Check(args[6]) || PyArray_TYPE(given) != NPY_DOUBLE ||
+            !PyArray_ISCARRAY(given) || PyArray_SIZE(given) != shape[0] * shape[1]) {
+            PyErr_SetString(
+                PyExc_ValueError,
+                "out: expected a writable C-contiguous float64 array of rows x estimates");
             return false;
         }
         r->out = (PyArrayObject *)Py_NewRef(args[6]);
@@ -117,7 +120,8 @@ static void one_row(observer_object *self, double t, double ia, double ib, bool 
 /* Rows of estimates, each after its own currents. */
 static void run(observer_object *self, const record *r, bool unscented)
 {
-    const double *t = PyArray_DATA(r->column[0]), *ua = PyArray_DATA(r->column[1]), *ub = PyArray_DATA(r->column[2]);
+    const double *t = PyArray_DATA(r->column[0]), *ua = PyArray_DATA(r->column[1]),
+                 *ub = PyArray_DATA(r->column[2]);
     const double *ia = PyArray_DATA(r->column[3]), *ib = PyArray_DATA(r->column[4]);
     const int32_t *list = PyArray_DATA(r->outputs);
     npy_intp n = PyArray_SIZE(r->column[0]), width = PyArray_SIZE(r->outputs);
@@ -134,8 +138,9 @@ static PyObject *observer_run(PyObject *object, PyObject *const *args, Py_ssize_
 {
     record r = {0};
     if (count < 6 || count > 8)
-        return PyErr_Format(PyExc_TypeError,
-                            "run() takes time, u_alpha, u_beta, i_alpha, i_beta, estimates, out and unscented");
+        return PyErr_Format(
+            PyExc_TypeError,
+            "run() takes time, u_alpha, u_beta, i_alpha, i_beta, estimates, out and unscented");
     int unscented = count > 7 ? PyObject_IsTrue(args[7]) : 0;
     PyObject *out = NULL;
     if (unscented >= 0 && take_record(&r, args, count)) {
@@ -220,38 +225,49 @@ static PyObject *observer_fork(PyObject *object, PyObject *unused)
     allocfunc allocate = (allocfunc)PyType_GetSlot(Py_TYPE(object), Py_tp_alloc);
     observer_object *copy = (observer_object *)allocate(Py_TYPE(object), 0);
     if (copy)
-        memcpy((char *)copy + offsetof(observer_object, o), (char *)object + offsetof(observer_object, o),
+        memcpy((char *)copy + offsetof(observer_object, o),
+               (char *)object + offsetof(observer_object, o),
                sizeof *copy - offsetof(observer_object, o));
     return (PyObject *)copy;
 }
 
 static PyMethodDef observer_methods[] = {
     {"run", (PyCFunction)(void (*)(void))observer_run, METH_FASTCALL,
-     "run($self, time, u_alpha, u_beta, i_alpha, i_beta, estimates, out=None, unscented=False, /)\n--\n\n"
-     "A record: u[k] is the mean voltage over [t[k], t[k+1]). Rows of the chosen estimates (int32), each after its "
+     "run($self, time, u_alpha, u_beta, i_alpha, i_beta, estimates, out=None, unscented=False, "
+     "/)\n--\n\n"
+     "A record: u[k] is the mean voltage over [t[k], t[k+1]). Rows of the chosen estimates "
+     "(int32), each after its "
      "currents."},
     {"predict", observer_predict, METH_VARARGS,
      "predict($self, u_alpha, u_beta, dt, /)\n--\n\ndt pass under a mean voltage."},
-    {"coast", observer_coast, METH_VARARGS, "coast($self, dt, /)\n--\n\ndt pass under an unknown voltage."},
-    {"currents", observer_currents, METH_VARARGS, "currents($self, i_alpha, i_beta, /)\n--\n\nBoth currents measured."},
-    {"speed", observer_speed, METH_VARARGS, "speed($self, omega_m, sigma, /)\n--\n\nMechanical speed measured."},
-    {"angle", observer_angle, METH_VARARGS, "angle($self, theta_m, sigma, /)\n--\n\nMechanical angle measured."},
-    {"bus", observer_bus, METH_VARARGS, "bus($self, i_bus, u_dc, sigma, /)\n--\n\nBus current measured."},
-    {"estimates", observer_estimates, METH_NOARGS, "estimates($self, /)\n--\n\nEvery estimate now, float64."},
-    {"fork", observer_fork, METH_NOARGS, "fork($self, /)\n--\n\nA second observer in the same state."},
+    {"coast", observer_coast, METH_VARARGS,
+     "coast($self, dt, /)\n--\n\ndt pass under an unknown voltage."},
+    {"currents", observer_currents, METH_VARARGS,
+     "currents($self, i_alpha, i_beta, /)\n--\n\nBoth currents measured."},
+    {"speed", observer_speed, METH_VARARGS,
+     "speed($self, omega_m, sigma, /)\n--\n\nMechanical speed measured."},
+    {"angle", observer_angle, METH_VARARGS,
+     "angle($self, theta_m, sigma, /)\n--\n\nMechanical angle measured."},
+    {"bus", observer_bus, METH_VARARGS,
+     "bus($self, i_bus, u_dc, sigma, /)\n--\n\nBus current measured."},
+    {"estimates", observer_estimates, METH_NOARGS,
+     "estimates($self, /)\n--\n\nEvery estimate now, float64."},
+    {"fork", observer_fork, METH_NOARGS,
+     "fork($self, /)\n--\n\nA second observer in the same state."},
     {NULL, NULL, 0, NULL}};
 
-static PyType_Slot observer_slots[] = {
-    {Py_tp_doc,
-     "Observer(params, current=0.0, adapt=True, theta_e=0.0, sigma=pi/2)\n--\n\nKalman filter of a drive; "
-     "current: standard deviation of a current measurement [A], 0 for 0.5 % of i_max; adapt: estimate Rs and psi too; "
-     "theta_e +- sigma: the electrical angle at the start."},
-    {Py_tp_new, observer_new},
-    {Py_tp_dealloc, plain_dealloc},
-    {Py_tp_methods, observer_methods},
-    {0, NULL}};
-static PyType_Spec observer_spec = {"polepair._core.Observer", sizeof(observer_object), 0, Py_TPFLAGS_DEFAULT,
-                                    observer_slots};
+static PyType_Slot observer_slots[] = {{Py_tp_doc,
+                                        "Observer(params, current=0.0, adapt=True, theta_e=0.0, "
+                                        "sigma=pi/2)\n--\n\nKalman filter of a drive; "
+                                        "current: standard deviation of a current measurement [A], "
+                                        "0 for 0.5 % of i_max; adapt: estimate Rs and psi too; "
+                                        "theta_e +- sigma: the electrical angle at the start."},
+                                       {Py_tp_new, observer_new},
+                                       {Py_tp_dealloc, plain_dealloc},
+                                       {Py_tp_methods, observer_methods},
+                                       {0, NULL}};
+static PyType_Spec observer_spec = {"polepair._core.Observer", sizeof(observer_object), 0,
+                                    Py_TPFLAGS_DEFAULT, observer_slots};
 
 int add_observer_type(PyObject *module, module_state *state)
 {

@@ -17,7 +17,8 @@ static int field_set(PyObject *self, PyObject *value, void *row)
 {
     int i = (int)(intptr_t)row;
     if (!value) {
-        PyErr_Format(PyExc_AttributeError, "%s.%s cannot be deleted", pp_param_at(i)->group, pp_param_at(i)->field);
+        PyErr_Format(PyExc_AttributeError, "%s.%s cannot be deleted", pp_param_at(i)->group,
+                     pp_param_at(i)->field);
         return -1;
     }
     return param_from_python(i, value, &((double *)&((group_object *)self)->owner->values)[i]);
@@ -33,10 +34,12 @@ static PyGetSetDef getset_none[] = {
     }                                \
     ;                                \
     static PyGetSetDef getset_##group[] = {
-#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc) \
-    {#field, field_get, field_set, doc " [" unit "], " #min " to " #max ", default " #def, ROW(group, field)},
-#define PP_CHOICE(group, field, def, doc, ...) \
-    {#field, field_get, field_set, doc " [" PP_NAMES(__VA_ARGS__) "], default " #def, ROW(group, field)},
+#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc)                     \
+    {#field, field_get, field_set, doc " [" unit "], " #min " to " #max ", default " #def, \
+     ROW(group, field)},
+#define PP_CHOICE(group, field, def, doc, ...)                                        \
+    {#field, field_get, field_set, doc " [" PP_NAMES(__VA_ARGS__) "], default " #def, \
+     ROW(group, field)},
 #include "polepair/params.def"
     {NULL, NULL, NULL, NULL, NULL}};
 
@@ -84,7 +87,9 @@ static int row_of(PyObject *name)
     int row = bytes ? pp_param_find(PyBytes_AsString(bytes)) : -1;
     Py_XDECREF(bytes);
     if (row < 0 && !PyErr_Occurred())
-        PyErr_Format(PyExc_ValueError, "%R: no such parameter, expected group.field as in polepair.parameters()", name);
+        PyErr_Format(PyExc_ValueError,
+                     "%R: no such parameter, expected group.field as in polepair.parameters()",
+                     name);
     return row;
 }
 
@@ -101,7 +106,8 @@ static PyObject *params_set(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     }
     int row = row_of(args[0]);
-    if (row < 0 || param_from_python(row, args[1], &((double *)&((params_object *)self)->values)[row]) < 0)
+    if (row < 0 ||
+        param_from_python(row, args[1], &((double *)&((params_object *)self)->values)[row]) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -122,7 +128,8 @@ static PyObject *params_values(PyObject *self, PyObject *unused)
     npy_intp size = PP_PARAM_COUNT;
     PyObject *array = PyArray_SimpleNew(1, &size, NPY_DOUBLE);
     if (array)
-        memcpy(PyArray_DATA((PyArrayObject *)array), &((params_object *)self)->values, sizeof(pp_params));
+        memcpy(PyArray_DATA((PyArrayObject *)array), &((params_object *)self)->values,
+               sizeof(pp_params));
     return array;
 }
 
@@ -131,29 +138,36 @@ static PyObject *params_compare(PyObject *self, PyObject *other, int op)
     module_state *state = ((params_object *)self)->state;
     if ((op != Py_EQ && op != Py_NE) || !PyObject_TypeCheck(other, state->params))
         Py_RETURN_NOTIMPLEMENTED;
-    bool same = !memcmp(&((params_object *)self)->values, &((params_object *)other)->values, sizeof(pp_params));
+    bool same = !memcmp(&((params_object *)self)->values, &((params_object *)other)->values,
+                        sizeof(pp_params));
     return PyBool_FromLong(same == (op == Py_EQ));
 }
 
 static PyMethodDef params_methods[] = {
     {"derive", derived_from, METH_NOARGS,
-     "derive($self, /)\n--\n\nConstants of the machine as a Derived. ValueError names the parameter that does not "
+     "derive($self, /)\n--\n\nConstants of the machine as a Derived. ValueError names the "
+     "parameter that does not "
      "fit."},
     {"get", params_get, METH_O,
      "get($self, name, /)\n--\n\nValue of \"group.field\": float, int or the name of a choice."},
     {"set", (PyCFunction)(void (*)(void))params_set, METH_FASTCALL,
      "set($self, name, value, /)\n--\n\nSets \"group.field\"; ValueError names the range."},
-    {"update", params_update, METH_O, "update($self, other, /)\n--\n\nTakes over every value of another Params."},
-    {"values", params_values, METH_NOARGS, "values($self, /)\n--\n\nAll values in table order as a new float64 array."},
+    {"update", params_update, METH_O,
+     "update($self, other, /)\n--\n\nTakes over every value of another Params."},
+    {"values", params_values, METH_NOARGS,
+     "values($self, /)\n--\n\nAll values in table order as a new float64 array."},
     {"outline", params_outline, METH_O,
-     "outline($self, part, /)\n--\n\nOutline \"tooth\" (gap contour over one slot pitch) or \"magnet\": float64 (n, 3) "
+     "outline($self, part, /)\n--\n\nOutline \"tooth\" (gap contour over one slot pitch) or "
+     "\"magnet\": float64 (n, 3) "
      "of x [m], y [m], arc flag."},
     {"dims", params_dims, METH_NOARGS,
      "dims($self, /)\n--\n\nRadii and angles that follow from the parameters, by name (SI)."},
     {"masses", params_masses, METH_NOARGS,
-     "masses($self, /)\n--\n\nVolume, mass, height, axial and transverse inertia of every part, by name (SI)."},
+     "masses($self, /)\n--\n\nVolume, mass, height, axial and transverse inertia of every part, by "
+     "name (SI)."},
     {"winding_layout", params_winding, METH_NOARGS,
-     "winding_layout($self, /)\n--\n\nSigned coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) of the coil that "
+     "winding_layout($self, /)\n--\n\nSigned coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) "
+     "of the coil that "
      "starts in each slot int8 (slots,), 0 for "
      "none; coil span."},
     {NULL, NULL, 0, NULL}};
@@ -161,15 +175,16 @@ static PyMethodDef params_methods[] = {
 /* Params.stator and so on; the closure is the group's index, filled in below. */
 static PyGetSetDef params_getset[GROUPS_MAX + 1];
 
-static PyType_Slot params_slots[] = {{Py_tp_doc, "Params(*args, **kwargs)\n--\n\nEvery parameter of a twin, by group: "
-                                                 "params.magnet.Br. Assignments are checked against the table."},
-                                     {Py_tp_new, params_new},
-                                     {Py_tp_dealloc, plain_dealloc},
-                                     {Py_tp_methods, params_methods},
-                                     {Py_tp_getset, params_getset},
-                                     {Py_tp_richcompare, params_compare},
-                                     {Py_tp_hash, PyObject_HashNotImplemented},
-                                     {0, NULL}};
+static PyType_Slot params_slots[] = {
+    {Py_tp_doc, "Params(*args, **kwargs)\n--\n\nEvery parameter of a twin, by group: "
+                "params.magnet.Br. Assignments are checked against the table."},
+    {Py_tp_new, params_new},
+    {Py_tp_dealloc, plain_dealloc},
+    {Py_tp_methods, params_methods},
+    {Py_tp_getset, params_getset},
+    {Py_tp_richcompare, params_compare},
+    {Py_tp_hash, PyObject_HashNotImplemented},
+    {0, NULL}};
 static PyType_Spec params_spec = {"polepair._core.Params", sizeof(params_object), 0,
                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, params_slots};
 
@@ -186,10 +201,12 @@ static PyTypeObject *add_group_type(PyObject *module, int i)
     static char names[GROUPS_MAX][48]; /* type names have to outlive the types */
     const pp_group_info *info = pp_group_at(i);
     group_type_name(info->name, names[i], sizeof names[i]);
-    PyType_Slot slots[] = {
-        {Py_tp_doc, (void *)info->doc}, {Py_tp_dealloc, group_dealloc}, {Py_tp_getset, getsets[i]}, {0, NULL}};
-    PyType_Spec spec = {names[i], sizeof(group_object), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                        slots};
+    PyType_Slot slots[] = {{Py_tp_doc, (void *)info->doc},
+                           {Py_tp_dealloc, group_dealloc},
+                           {Py_tp_getset, getsets[i]},
+                           {0, NULL}};
+    PyType_Spec spec = {names[i], sizeof(group_object), 0,
+                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
     return add_type(module, &spec);
 }
 
@@ -198,7 +215,8 @@ int add_params_types(PyObject *module, module_state *state)
     (void)getset_none;
     for (int i = 0; i < pp_group_count(); i++) {
         const pp_group_info *info = pp_group_at(i);
-        params_getset[i] = (PyGetSetDef){info->name, group_get, NULL, info->doc, (void *)(intptr_t)i};
+        params_getset[i] =
+            (PyGetSetDef){info->name, group_get, NULL, info->doc, (void *)(intptr_t)i};
         state->group[i] = add_group_type(module, i);
         if (!state->group[i])
             return -1;

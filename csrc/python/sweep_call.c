@@ -42,7 +42,8 @@ static bool within(PyArrayObject *a, int limit, const char *what)
 }
 
 /* Fills the case columns of the sweep from Python values; false with an exception set. */
-static bool take_cases(pp_sweep *s, sweep_arrays *a, PyObject *columns, PyObject *values, npy_intp width)
+static bool take_cases(pp_sweep *s, sweep_arrays *a, PyObject *columns, PyObject *values,
+                       npy_intp width)
 {
     a->columns = as_array(columns, NPY_INT32);
     a->values = a->columns ? as_array(values, NPY_DOUBLE) : NULL;
@@ -69,16 +70,19 @@ static bool take_outputs(pp_sweep *s, sweep_arrays *a, PyObject *outputs)
     a->outputs = as_array(outputs, NPY_INT32);
     if (!a->outputs)
         return false;
-    npy_intp n = PyArray_NDIM(a->outputs) == 2 && PyArray_DIM(a->outputs, 1) == 2 ? PyArray_DIM(a->outputs, 0) : 0;
+    npy_intp n = PyArray_NDIM(a->outputs) == 2 && PyArray_DIM(a->outputs, 1) == 2
+                     ? PyArray_DIM(a->outputs, 0)
+                     : 0;
     if (n < 1 || n > PP_SWEEP_OUTPUTS_MAX) {
-        PyErr_Format(PyExc_ValueError, "outputs: expected 1 to %d rows of (channel, reducer)", PP_SWEEP_OUTPUTS_MAX);
+        PyErr_Format(PyExc_ValueError, "outputs: expected 1 to %d rows of (channel, reducer)",
+                     PP_SWEEP_OUTPUTS_MAX);
         return false;
     }
     s->outputs = PyArray_DATA(a->outputs);
     s->output_count = (int)n;
     for (int i = 0; i < s->output_count; i++)
-        if (s->outputs[i].channel < 0 || s->outputs[i].channel >= PP_CHANNEL_COUNT || s->outputs[i].reducer < 0 ||
-            s->outputs[i].reducer >= PP_REDUCER_COUNT ||
+        if (s->outputs[i].channel < 0 || s->outputs[i].channel >= PP_CHANNEL_COUNT ||
+            s->outputs[i].reducer < 0 || s->outputs[i].reducer >= PP_REDUCER_COUNT ||
             (s->outputs[i].reducer == PP_SETTLE && s->outputs[i].channel != PP_CHANNEL_omega_m)) {
             PyErr_SetString(PyExc_ValueError, "outputs: unknown channel or reducer");
             return false;
@@ -99,7 +103,8 @@ static bool take_trace(pp_sweep *s, sweep_arrays *a, PyObject *wanted)
         return false;
     npy_intp shape[3] = {s->cases, s->trace.rows, PyArray_SIZE(a->channels)};
     if (s->trace.every < 1 || s->trace.rows < 1 || shape[2] > PP_SWEEP_OUTPUTS_MAX) {
-        PyErr_SetString(PyExc_ValueError, "trace: expected at most 32 channels, every and rows from 1 up");
+        PyErr_SetString(PyExc_ValueError,
+                        "trace: expected at most 32 channels, every and rows from 1 up");
         return false;
     }
     a->trace = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_DOUBLE);
@@ -114,7 +119,8 @@ static bool take_trace(pp_sweep *s, sweep_arrays *a, PyObject *wanted)
 static bool attend(pp_sweep_job *job, PyObject *progress)
 {
     bool ended, good = true;
-    double pause = 0.002; /* short sweeps return at once, long ones are looked at 50 times a second */
+    double pause =
+        0.002; /* short sweeps return at once, long ones are looked at 50 times a second */
     do {
         Py_BEGIN_ALLOW_THREADS
         ended = pp_sweep_wait(job, pause);
@@ -160,8 +166,9 @@ static PyObject *sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     pp_sweep s = {0};
     sweep_arrays a = {0};
     int retune = 0, mode = PP_EXACT;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piOiO:sweep", names, state->params, &params, &columns,
-                                     &values, &s.t_end, &outputs, &retune, &s.threads, &progress, &mode, &trace))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piOiO:sweep", names, state->params,
+                                     &params, &columns, &values, &s.t_end, &outputs, &retune,
+                                     &s.threads, &progress, &mode, &trace))
         return NULL;
     s.base = &((params_object *)params)->values;
     s.retune = retune != 0;
@@ -172,9 +179,10 @@ static PyObject *sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count) &&
         take_trace(&s, &a, trace))
         ended = run_sweep(&s, progress);
-    PyObject *result = ended < 0 ? NULL
-                                 : Py_BuildValue("OOOOO", a.results, a.status, a.where, ended ? Py_True : Py_False,
-                                                 a.trace ? (PyObject *)a.trace : Py_None);
+    PyObject *result =
+        ended < 0 ? NULL
+                  : Py_BuildValue("OOOOO", a.results, a.status, a.where, ended ? Py_True : Py_False,
+                                  a.trace ? (PyObject *)a.trace : Py_None);
     clear_arrays(&a);
     return result;
 }
@@ -185,7 +193,8 @@ static PyObject *sweep_derive(PyObject *module, PyObject *args)
     PyObject *params, *columns, *values, *fields;
     pp_sweep s = {0};
     sweep_arrays a = {0};
-    if (!PyArg_ParseTuple(args, "O!OOO:sweep_derive", state->params, &params, &columns, &values, &fields))
+    if (!PyArg_ParseTuple(args, "O!OOO:sweep_derive", state->params, &params, &columns, &values,
+                          &fields))
         return NULL;
     s.base = &((params_object *)params)->values;
     PyObject *result = NULL;
@@ -203,7 +212,10 @@ static PyObject *sweep_derive(PyObject *module, PyObject *args)
     return result;
 }
 
-static PyObject *isa(PyObject *m, PyObject *u) { return (void)m, (void)u, PyUnicode_FromString(pp_sweep_isa()); }
+static PyObject *isa(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, PyUnicode_FromString(pp_sweep_isa());
+}
 
 static PyObject *force_isa(PyObject *module, PyObject *name)
 {
@@ -217,20 +229,30 @@ static PyObject *force_isa(PyObject *module, PyObject *name)
 }
 
 static PyMethodDef sweep_calls[] = {
-    {"isa", isa, METH_NOARGS, "isa($module, /)\n--\n\nInstruction set of the sweeps: avx512, avx2 or plain."},
+    {"isa", isa, METH_NOARGS,
+     "isa($module, /)\n--\n\nInstruction set of the sweeps: avx512, avx2 or plain."},
     {"force_isa", force_isa, METH_O,
-     "force_isa($module, name, /)\n--\n\nChooses it (None: the best); False where the machine lacks it."},
+     "force_isa($module, name, /)\n--\n\nChooses it (None: the best); False where the machine "
+     "lacks it."},
     {"sweep", (PyCFunction)(void (*)(void))sweep, METH_VARARGS | METH_KEYWORDS,
-     "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, progress=None, mode=0, "
+     "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, "
+     "progress=None, mode=0, "
      "trace=None)\n--\n\n"
-     "Runs every case (values: float64 cases x columns; columns: int32 rows of the table; outputs: int32 (n, 2) of "
+     "Runs every case (values: float64 cases x columns; columns: int32 rows of the table; outputs: "
+     "int32 (n, 2) of "
      "channel, reducer). "
-     "mode: 0 exact, 1 fast, 2 single; trace: (channels, every, rows). Returns results (cases, n), status, bad row, "
+     "mode: 0 exact, 1 fast, 2 single; trace: (channels, every, rows). Returns results (cases, n), "
+     "status, bad row, "
      "whether "
-     "it ran to the end (False after Ctrl-C) and the trace, float64 (cases, rows, channels), or None."},
+     "it ran to the end (False after Ctrl-C) and the trace, float64 (cases, rows, channels), or "
+     "None."},
     {"sweep_derive", sweep_derive, METH_VARARGS,
-     "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values (cases, fields), "
+     "sweep_derive($module, params, columns, values, fields, /)\n--\n\nDerives every case: values "
+     "(cases, fields), "
      "status, bad row."},
     {NULL, NULL, 0, NULL}};
 
-int add_sweep(PyObject *module, module_state *state) { return (void)state, PyModule_AddFunctions(module, sweep_calls); }
+int add_sweep(PyObject *module, module_state *state)
+{
+    return (void)state, PyModule_AddFunctions(module, sweep_calls);
+}

@@ -41,8 +41,14 @@ static PyObject *channel_row(int i)
     return Py_BuildValue("sss", c->name, c->unit, c->doc);
 }
 
-static PyObject *parameter_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(PP_PARAM_COUNT, param_row); }
-static PyObject *group_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(pp_group_count(), group_row); }
+static PyObject *parameter_rows(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, table(PP_PARAM_COUNT, param_row);
+}
+static PyObject *group_rows(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, table(pp_group_count(), group_row);
+}
 static PyObject *derived_rows(PyObject *m, PyObject *u)
 {
     return (void)m, (void)u, table(PP_DERIVED_COUNT, derived_row);
@@ -68,20 +74,26 @@ static PyObject *status_row(int i)
     return Py_BuildValue("ss", pp_status_where((pp_status)i), pp_status_text((pp_status)i));
 }
 
-static PyObject *status_rows(PyObject *m, PyObject *u) { return (void)m, (void)u, table(PP_STATUS_COUNT, status_row); }
+static PyObject *status_rows(PyObject *m, PyObject *u)
+{
+    return (void)m, (void)u, table(PP_STATUS_COUNT, status_row);
+}
 
 static PyMethodDef table_calls[] = {
     {"parameter_rows", parameter_rows, METH_NOARGS,
-     "parameter_rows($module, /)\n--\n\nThe table: (group, field, symbol, kind, unit, default, default value, min, "
+     "parameter_rows($module, /)\n--\n\nThe table: (group, field, symbol, kind, unit, default, "
+     "default value, min, "
      "max, doc) each."},
-    {"group_rows", group_rows, METH_NOARGS, "group_rows($module, /)\n--\n\nGroups of the table: (name, doc) each."},
+    {"group_rows", group_rows, METH_NOARGS,
+     "group_rows($module, /)\n--\n\nGroups of the table: (name, doc) each."},
     {"derived_rows", derived_rows, METH_NOARGS,
      "derived_rows($module, /)\n--\n\nDerived values: (field, symbol, unit, doc) each."},
     {"channel_rows", channel_rows, METH_NOARGS,
      "channel_rows($module, /)\n--\n\nChannels of a run: (name, unit, doc) each."},
     {"estimate_rows", estimate_rows, METH_NOARGS,
      "estimate_rows($module, /)\n--\n\nVirtual sensors: (name, unit, doc) each."},
-    {"status_rows", status_rows, METH_NOARGS, "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
+    {"status_rows", status_rows, METH_NOARGS,
+     "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
     {NULL, NULL, 0, NULL}};
 
 int add_tables(PyObject *module, module_state *state)

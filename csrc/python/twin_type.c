@@ -12,7 +12,8 @@ static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     static char *names[] = {"params", "nominal", NULL};
     module_state *module = state_of(type);
     PyObject *params, *nominal = Py_None;
-    if (!module || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|O:Twin", names, module->params, &params, &nominal))
+    if (!module || !PyArg_ParseTupleAndKeywords(args, kwargs, "O!|O:Twin", names, module->params,
+                                                &params, &nominal))
         return NULL;
     if (nominal != Py_None && !PyObject_TypeCheck(nominal, module->derived)) {
         PyErr_SetString(PyExc_TypeError, "nominal: expected a Derived or None");
@@ -20,7 +21,8 @@ static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     const pp_params *values = &((params_object *)params)->values;
     pp_twin twin;
-    pp_status status = pp_twin_setup(values, nominal == Py_None ? NULL : &((derived_object *)nominal)->machine, &twin);
+    pp_status status = pp_twin_setup(
+        values, nominal == Py_None ? NULL : &((derived_object *)nominal)->machine, &twin);
     if (status != PP_OK)
         return raise_status(status, values, -1);
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -35,20 +37,23 @@ static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 static bool claim(twin_object *self)
 {
     if (self->busy)
-        PyErr_SetString(PyExc_RuntimeError, "this twin is running in another thread: expected one run at a time");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this twin is running in another thread: expected one run at a time");
     return !self->busy;
 }
 
 /* The int32 array of channels, every entry checked; NULL with an exception set. New reference. */
 static PyArrayObject *channel_array(PyObject *value)
 {
-    PyArrayObject *channels = (PyArrayObject *)PyArray_FROM_OTF(value, NPY_INT32, NPY_ARRAY_IN_ARRAY);
+    PyArrayObject *channels =
+        (PyArrayObject *)PyArray_FROM_OTF(value, NPY_INT32, NPY_ARRAY_IN_ARRAY);
     if (!channels)
         return NULL;
     const int32_t *c = PyArray_DATA(channels);
     for (npy_intp i = 0; i < PyArray_SIZE(channels); i++)
         if (c[i] < 0 || c[i] >= PP_CHANNEL_COUNT) {
-            PyErr_Format(PyExc_ValueError, "channel %d: expected 0 to %d", c[i], PP_CHANNEL_COUNT - 1);
+            PyErr_Format(PyExc_ValueError, "channel %d: expected 0 to %d", c[i],
+                         PP_CHANNEL_COUNT - 1);
             Py_DECREF(channels);
             return NULL;
         }
@@ -65,7 +70,8 @@ static PyArrayObject *output_array(PyObject *given, npy_intp rows, npy_intp colu
     if (PyArray_Check(given) && PyArray_TYPE(a) == NPY_DOUBLE && PyArray_ISCARRAY(a) &&
         PyArray_SIZE(a) == rows * columns)
         return (PyArrayObject *)Py_NewRef(given);
-    PyErr_Format(PyExc_ValueError, "out: expected a writable C-contiguous float64 array of %zd values",
+    PyErr_Format(PyExc_ValueError,
+                 "out: expected a writable C-contiguous float64 array of %zd values",
                  (Py_ssize_t)(rows * columns));
     return NULL;
 }
@@ -75,17 +81,21 @@ static PyObject *finish_run(pp_status status, PyArrayObject *out)
     if (status == PP_OK)
         return (PyObject *)out;
     Py_DECREF(out);
-    return PyErr_Format(PyExc_ArithmeticError, "%s: %s", pp_status_where(status), pp_status_text(status));
+    return PyErr_Format(PyExc_ArithmeticError, "%s: %s", pp_status_where(status),
+                        pp_status_text(status));
 }
 
 /* pp_twin_run or pp_twin_run_fine. */
-typedef pp_status recorder(const pp_twin *, pp_state *, long, long, bool, const int *, int, double *);
+typedef pp_status recorder(const pp_twin *, pp_state *, long, long, bool, const int *, int,
+                           double *);
 
 static PyObject *record(PyObject *object, PyObject *const *args, Py_ssize_t count, recorder *run)
 {
     twin_object *self = (twin_object *)object;
     if (count != 4 && count != 5) {
-        PyErr_SetString(PyExc_TypeError, "expected rows, every, stop, channels and out; or periods, fine and the rest");
+        PyErr_SetString(
+            PyExc_TypeError,
+            "expected rows, every, stop, channels and out; or periods, fine and the rest");
         return NULL;
     }
     long rows = PyLong_AsLong(args[0]), every = PyErr_Occurred() ? 0 : PyLong_AsLong(args[1]);
@@ -128,7 +138,8 @@ static PyObject *twin_run_fine(PyObject *object, PyObject *const *args, Py_ssize
 {
     if (((twin_object *)object)->twin.adaptive)
         return record(object, args, count, pp_twin_run_fine);
-    PyErr_SetString(PyExc_ValueError, "fine: rows within a period need adaptive steps, expected drive.rtol > 0");
+    PyErr_SetString(PyExc_ValueError,
+                    "fine: rows within a period need adaptive steps, expected drive.rtol > 0");
     return NULL;
 }
 
@@ -179,7 +190,8 @@ static PyObject *twin_place(PyObject *object, PyObject *args)
     if (!PyArg_ParseTuple(args, "ddddd:place", &id, &iq, &omega, &theta, &torque) || !claim(self))
         return NULL;
     if (pp_twin_place(&self->twin, &self->state, id, iq, omega, theta, torque) != PP_OK)
-        return PyErr_Format(PyExc_ValueError, "drive.kind: only a foc twin can be placed, expected foc");
+        return PyErr_Format(PyExc_ValueError,
+                            "drive.kind: only a foc twin can be placed, expected foc");
     Py_RETURN_NONE;
 }
 
@@ -200,39 +212,47 @@ static PyObject *twin_fork(PyObject *object, PyObject *unused)
 
 static PyMemberDef twin_members[] = {
     {"period", T_DOUBLE, offsetof(twin_object, twin.period), READONLY, "control period [s]"},
-    {"sample", T_LONG, offsetof(twin_object, state.sample), READONLY, "control periods since the start"},
+    {"sample", T_LONG, offsetof(twin_object, state.sample), READONLY,
+     "control periods since the start"},
     {NULL, 0, 0, 0, NULL}};
 
 static PyMethodDef twin_methods[] = {
     {"run", (PyCFunction)(void (*)(void))twin_run, METH_FASTCALL,
-     "run($self, rows, every, stop, channels, out=None, /)\n--\n\nRows of channels (int32 array of indices), one each "
+     "run($self, rows, every, stop, channels, out=None, /)\n--\n\nRows of channels (int32 array of "
+     "indices), one each "
      "`every` periods; "
-     "`stop` keeps the machine at the last row. Returns float64 (rows, channels). ArithmeticError when the run "
+     "`stop` keeps the machine at the last row. Returns float64 (rows, channels). ArithmeticError "
+     "when the run "
      "diverges."},
     {"run_fine", (PyCFunction)(void (*)(void))twin_run_fine, METH_FASTCALL,
-     "run_fine($self, periods, fine, stop, channels, out=None, /)\n--\n\n`fine` rows in each period of an adaptive "
+     "run_fine($self, periods, fine, stop, channels, out=None, /)\n--\n\n`fine` rows in each "
+     "period of an adaptive "
      "twin; "
      "`stop` adds the row at the end. Returns float64 (periods fine (+ 1), channels)."},
     {"step", (PyCFunction)(void (*)(void))twin_step, METH_FASTCALL,
-     "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at its start, "
+     "step($self, speed_ref=None, load_torque=None, /)\n--\n\nOne control period; every channel at "
+     "its start, "
      "float64."},
     {"reset", twin_reset, METH_NOARGS, "reset($self, /)\n--\n\nBack to rest."},
     {"ask", twin_ask, METH_VARARGS,
-     "ask($self, speed_ref, load_torque, /)\n--\n\nFrom now on this speed reference and this load torque."},
+     "ask($self, speed_ref, load_torque, /)\n--\n\nFrom now on this speed reference and this load "
+     "torque."},
     {"place", twin_place, METH_VARARGS,
-     "place($self, id, iq, omega_m, theta_m, torque, /)\n--\n\nPuts a foc twin into an observed state."},
+     "place($self, id, iq, omega_m, theta_m, torque, /)\n--\n\nPuts a foc twin into an observed "
+     "state."},
     {"fork", twin_fork, METH_NOARGS, "fork($self, /)\n--\n\nA second twin in the same state."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot twin_slots[] = {
-    {Py_tp_doc,
-     "Twin(params, nominal=None)\n--\n\nModel and state of a twin; nominal is the machine its controller is tuned to."},
+    {Py_tp_doc, "Twin(params, nominal=None)\n--\n\nModel and state of a twin; nominal is the "
+                "machine its controller is tuned to."},
     {Py_tp_new, twin_new},
     {Py_tp_dealloc, plain_dealloc},
     {Py_tp_members, twin_members},
     {Py_tp_methods, twin_methods},
     {0, NULL}};
-static PyType_Spec twin_spec = {"polepair._core.Twin", sizeof(twin_object), 0, Py_TPFLAGS_DEFAULT, twin_slots};
+static PyType_Spec twin_spec = {"polepair._core.Twin", sizeof(twin_object), 0, Py_TPFLAGS_DEFAULT,
+                                twin_slots};
 
 int add_twin_type(PyObject *module, module_state *state)
 {

@@ -22,7 +22,9 @@ static pp_stream_config config(void)
     c.channels = CHANNELS;
     c.time_unit = 1e3;
     for (int i = 0; i < PP_ALIASES_MAX; i++)
-        c.alias[i] = (int16_t)(i < CHANNELS ? i : i < CHANNELS + 3 ? CHANNELS - i - 1 : PP_TO_NOWHERE);
+        c.alias[i] = (int16_t)(i < CHANNELS       ? i
+                               : i < CHANNELS + 3 ? CHANNELS - i - 1
+                                                  : PP_TO_NOWHERE);
     for (int i = 0; i < CHANNELS; i++) {
         char name[2] = {(char)('a' + i), 0};
         add_key(&c, name, i);

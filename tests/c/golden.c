@@ -25,7 +25,8 @@ static void run(const pp_params *params, long rows)
     pp_machine machine;
     for (int c = 0; c < PP_CHANNEL_COUNT; c++)
         channels[c] = c;
-    if (pp_machine_derive(params, &machine) != PP_OK || pp_twin_setup(params, NULL, &twin) != PP_OK) {
+    if (pp_machine_derive(params, &machine) != PP_OK ||
+        pp_twin_setup(params, NULL, &twin) != PP_OK) {
         printf("refused\n");
         return;
     }
@@ -54,11 +55,14 @@ static void observe(const pp_params *params, bool unscented)
     pp_observer_start(&o, &m, &u, 0.3, 0.5);
     for (int k = 0; k < 500; k++) {
         pp_twin_step(&twin, &state, pp_twin_scenario(&twin, &state), &out);
-        const double *c = out.channel, ib = (c[PP_CHANNEL_ia] + 2 * c[PP_CHANNEL_ib]) * 0.57735026918962576451;
+        const double *c = out.channel,
+                     ib = (c[PP_CHANNEL_ia] + 2 * c[PP_CHANNEL_ib]) * 0.57735026918962576451;
         if (unscented)
-            pp_observer_unscented(&o, c[PP_CHANNEL_ud], c[PP_CHANNEL_uq], params->drive.period, c[PP_CHANNEL_ia], ib);
+            pp_observer_unscented(&o, c[PP_CHANNEL_ud], c[PP_CHANNEL_uq], params->drive.period,
+                                  c[PP_CHANNEL_ia], ib);
         else
-            pp_observer_step(&o, c[PP_CHANNEL_ud], c[PP_CHANNEL_uq], params->drive.period, c[PP_CHANNEL_ia], ib);
+            pp_observer_step(&o, c[PP_CHANNEL_ud], c[PP_CHANNEL_uq], params->drive.period,
+                             c[PP_CHANNEL_ia], ib);
         for (int e = 0; e < PP_ESTIMATE_COUNT; e++) {
             double x = pp_observer_estimate(&o, e);
             mix(&x, 1);
@@ -85,9 +89,11 @@ int main(void)
     p.winding.wire_diameter = 3e-4;
     run(&p, 1000); /* coreless */
     pp_params_default(&p);
-    p.datasheet.R_ll = 0.608, p.datasheet.L_ll = 0.463e-3, p.datasheet.Kt_block = 36.9e-3, p.datasheet.J = 181e-7;
+    p.datasheet.R_ll = 0.608, p.datasheet.L_ll = 0.463e-3, p.datasheet.Kt_block = 36.9e-3,
+    p.datasheet.J = 181e-7;
     p.datasheet.emf = 1, p.rotor.pole_pairs = 8, p.rotor.viscous_friction = 1.35e-5;
-    p.drive.kind = 1, p.drive.u_dc = 24, p.drive.period = 20e-6, p.load.torque = 0.1, p.load.t_on = 0.05;
+    p.drive.kind = 1, p.drive.u_dc = 24, p.drive.period = 20e-6, p.load.torque = 0.1,
+    p.load.t_on = 0.05;
     run(&p, 4000); /* six-step with its events */
     p.drive.rtol = 1e-8;
     run(&p, 1000); /* located by adaptive steps */

@@ -26,7 +26,8 @@ static bool sweep(const pp_params *base, pp_mode mode, double *results)
 {
     static double values[CASES][3];
     static uint8_t status[CASES];
-    int columns[3] = {pp_param_find("magnet.Br"), pp_param_find("load.J"), pp_param_find("load.torque")};
+    int columns[3] = {pp_param_find("magnet.Br"), pp_param_find("load.J"),
+                      pp_param_find("load.torque")};
     for (int i = 0; i < CASES; i++) {
         values[i][0] = 1.1 + 0.005 * i;
         values[i][1] = 1e-5 * (1 + i % 5);
@@ -71,7 +72,8 @@ static bool compare(const char *name, const pp_params *params)
         for (int mode = PP_EXACT; pp_sweep_force_isa(isas[i]) && mode < PP_MODE_COUNT; mode++) {
             bool ran = sweep(params, mode, results);
             double apart = distance(results, plain);
-            printf("%s %s %s %016llx %.1e\n", name, isas[i], modes[mode], hash_of(results, CASES * OUTPUTS), apart);
+            printf("%s %s %s %016llx %.1e\n", name, isas[i], modes[mode],
+                   hash_of(results, CASES * OUTPUTS), apart);
             good = good && ran && apart <= limit[mode];
         }
     return good;
@@ -91,6 +93,7 @@ int main(void)
     good = compare("six-step", &p) && good;
     p.drive.rtol = 1e-8;
     good = compare("six-step-adaptive", &p) && good;
-    printf("lanes: %s, best is %s\n", good ? "passed" : "FAILED", (pp_sweep_force_isa(NULL), pp_sweep_isa()));
+    printf("lanes: %s, best is %s\n", good ? "passed" : "FAILED",
+           (pp_sweep_force_isa(NULL), pp_sweep_isa()));
     return good ? 0 : 1;
 }

@@ -22,7 +22,8 @@ static void *read_rows(void *unused)
         for (; seen < head; seen++) {
             double a = *(const double *)pp_stream_column(stream, 0, seen),
                    b = *(const double *)pp_stream_column(stream, 1, seen);
-            if (a != (double)seen || b != -a || *(const int64_t *)pp_stream_column(stream, -2, seen) != seen)
+            if (a != (double)seen || b != -a ||
+                *(const int64_t *)pp_stream_column(stream, -2, seen) != seen)
                 abort();
         }
         if (pp_stream_count(stream).rows < head)
@@ -42,8 +43,11 @@ static void *sync_journal(void *unused)
 
 int main(int count, char **argument)
 {
-    pp_stream_config c = {
-        .format = PP_FORMAT_JSON, .channels = 2, .time_unit = 1, .capacity = 2 * ROWS, .size_limit = 1000};
+    pp_stream_config c = {.format = PP_FORMAT_JSON,
+                          .channels = 2,
+                          .time_unit = 1,
+                          .capacity = 2 * ROWS,
+                          .size_limit = 1000};
     c.keys[c.key_count++] = (pp_key){"a", 1, 0};
     c.keys[c.key_count++] = (pp_key){"b", 1, 1};
     c.keys[c.key_count++] = (pp_key){"n", 1, PP_TO_SEQ};

@@ -7,7 +7,10 @@ static const char *const texts[][2] = {
 #undef PP_STATUS
 };
 
-static pp_status known(pp_status status) { return status >= 0 && status < PP_STATUS_COUNT ? status : PP_ARGUMENT; }
+static pp_status known(pp_status status)
+{
+    return status >= 0 && status < PP_STATUS_COUNT ? status : PP_ARGUMENT;
+}
 
 const char *pp_status_text(pp_status status) { return texts[known(status)][1]; }
 

@@ -10,7 +10,8 @@ static const double TRAPEZOID = 12 / (PP_PI * PP_PI);
 static pp_status sheet_flux(const pp_params *p, double *p_psi, double *trapezoid)
 {
     const struct pp_datasheet_params *s = &p->datasheet;
-    const double given[] = {s->Kt_block, s->Kt_peak, s->Kt_rms, s->Ke_ll_peak, s->Ke_ll_rms, s->Kv, s->psi_pm};
+    const double given[] = {s->Kt_block,  s->Kt_peak, s->Kt_rms, s->Ke_ll_peak,
+                            s->Ke_ll_rms, s->Kv,      s->psi_pm};
     int count = 0;
     for (int i = 0; i < 7; i++)
         count += given[i] > 0;
@@ -21,7 +22,8 @@ static pp_status sheet_flux(const pp_params *p, double *p_psi, double *trapezoid
                   s->Ke_ll_rms * ROOT2 / PP_ROOT3;
     bool flat = s->emf > 0.5;
     *trapezoid = flat ? 0.5 * (s->Kt_block + ll) + sine / TRAPEZOID : 0;
-    *p_psi = flat ? TRAPEZOID * *trapezoid : s->Kt_block * PP_PI / (3 * PP_ROOT3) + ll / PP_ROOT3 + sine;
+    *p_psi =
+        flat ? TRAPEZOID * *trapezoid : s->Kt_block * PP_PI / (3 * PP_ROOT3) + ll / PP_ROOT3 + sine;
     return PP_OK;
 }
 

@@ -38,8 +38,8 @@ static double copper_area(const pp_params *p, const pp_dims *d)
 {
     double top = slot_top(p, d), pitch = 2 * d->half_pitch;
     double a = tooth_half_angle(p, top), b = tooth_half_angle(p, d->r_bottom);
-    pp_vertex v[4] = {polar(top, pitch - a, true), polar(top, a, false), polar(d->r_bottom, b, true),
-                      polar(d->r_bottom, pitch - b, false)};
+    pp_vertex v[4] = {polar(top, pitch - a, true), polar(top, a, false),
+                      polar(d->r_bottom, b, true), polar(d->r_bottom, pitch - b, false)};
     return pp_magnitude(pp_outline_section(v, 4).area);
 }
 
@@ -64,7 +64,8 @@ static double copper_permeance(double bottom, double top, double height)
     double sum = 0, mean = 0.5 * (bottom + top);
     for (int i = 0; i < 4; i++) {
         double z = 0.5 + (i % 2 ? 0.5 : -0.5) * node[i / 2];
-        double width = bottom + (top - bottom) * z, share = z * (bottom + 0.5 * (top - bottom) * z) / mean;
+        double width = bottom + (top - bottom) * z,
+               share = z * (bottom + 0.5 * (top - bottom) * z) / mean;
         sum += 0.5 * weight[i / 2] * share * share / width;
     }
     return sum * height;
@@ -94,13 +95,15 @@ static pp_status slot_dims(const pp_params *p, pp_dims *d)
     double top = slot_top(p, d), room = 0.95 * d->half_pitch;
     if (d->r_bottom <= 0 || d->sign * (d->r_yoke - d->r_bottom) < 0.02 * d->r_gap)
         return PP_SLOT_BOTTOM;
-    if (p->stator.tip_height + (p->stator.slot_opening > 0 ? p->stator.tip_taper : 0) > 0.9 * p->stator.slot_depth)
+    if (p->stator.tip_height + (p->stator.slot_opening > 0 ? p->stator.tip_taper : 0) >
+        0.9 * p->stator.slot_depth)
         return PP_TIP_DEPTH;
     if (tooth_half_angle(p, d->r_bottom) > room || tooth_half_angle(p, d->r_gap) > room ||
         tooth_half_angle(p, top) > room)
         return PP_TEETH_OVERLAP;
     double width = slot_width_at(p, d, top);
-    d->opening = p->stator.slot_opening > 0 ? p->stator.slot_opening : slot_width_at(p, d, d->r_gap);
+    d->opening =
+        p->stator.slot_opening > 0 ? p->stator.slot_opening : slot_width_at(p, d, d->r_gap);
     if (p->stator.slot_opening > 0 && d->opening > width)
         return PP_SLOT_OPENING;
     d->opening_angle = pp_asin(d->opening / (2 * d->r_gap));
@@ -108,7 +111,8 @@ static pp_status slot_dims(const pp_params *p, pp_dims *d)
     d->slot_area = copper_area(p, d);
     double height = pp_magnitude(d->r_bottom - top);
     d->slot_width = d->slot_area / height;
-    d->slot_permeance = copper_permeance(slot_width_at(p, d, d->r_bottom), width, height) + tip_permeance(p, d, width);
+    d->slot_permeance = copper_permeance(slot_width_at(p, d, d->r_bottom), width, height) +
+                        tip_permeance(p, d, width);
     return PP_OK;
 }
 
@@ -133,7 +137,8 @@ static pp_status rotor_dims(const pp_params *p, pp_dims *d)
         d->r_corner = pp_root(d->r_base * d->r_base + half * half);
         d->arc = 2 * pp_asin(2 * half / (d->r_corner + d->r_magnet)) / pole;
     }
-    d->r_core = d->sign > 0 ? d->r_base - p->rotor.core_thickness : d->r_corner + p->rotor.core_thickness;
+    d->r_core =
+        d->sign > 0 ? d->r_base - p->rotor.core_thickness : d->r_corner + p->rotor.core_thickness;
     d->r_shaft = p->rotor.shaft_radius;
     if (d->r_core < 0 || (d->sign > 0 && d->r_core < 0.999 * d->r_shaft))
         return PP_ROTOR_RADIUS;
@@ -180,11 +185,13 @@ pp_section pp_outline_section(const pp_vertex *v, int count)
         const pp_vertex *a = &v[i], *b = &v[(i + 1) % count];
         double cross = a->x * b->y - b->x * a->y;
         if (a->arc) {
-            double r2 = a->x * a->x + a->y * a->y, angle = pp_atan2(cross, a->x * b->x + a->y * b->y);
+            double r2 = a->x * a->x + a->y * a->y,
+                   angle = pp_atan2(cross, a->x * b->x + a->y * b->y);
             sum.area += 0.5 * r2 * angle;
             sum.polar += 0.25 * r2 * r2 * angle;
         } else {
-            double square = a->x * a->x + a->x * b->x + b->x * b->x + a->y * a->y + a->y * b->y + b->y * b->y;
+            double square =
+                a->x * a->x + a->x * b->x + b->x * b->x + a->y * a->y + a->y * b->y + b->y * b->y;
             sum.area += 0.5 * cross;
             sum.polar += cross * square / 12;
         }
@@ -231,7 +238,8 @@ int pp_magnet_outline(const pp_params *p, const pp_dims *d, pp_vertex *out)
     double face = d->r_magnet, half = 0.5 * p->magnet.width;
     double angle = flat ? pp_asin(half / face) : 0.5 * PP_PI * d->arc / p->rotor.pole_pairs;
     pp_vertex face_low = polar(face, -angle, false), face_high = polar(face, angle, false);
-    pp_vertex base_low = flat ? (pp_vertex){d->r_base, -half, false} : polar(d->r_base, -angle, false);
+    pp_vertex base_low =
+        flat ? (pp_vertex){d->r_base, -half, false} : polar(d->r_base, -angle, false);
     pp_vertex base_high = {base_low.x, -base_low.y, false};
     out[0] = inner ? base_low : face_low;
     out[1] = inner ? face_low : base_low;

@@ -2,12 +2,16 @@
 #include "polepair/machine.h"
 #include "polepair/math.h"
 
-double pp_copper_loss(const pp_machine *m, double id, double iq) { return 1.5 * m->Rs * (id * id + iq * iq); }
+double pp_copper_loss(const pp_machine *m, double id, double iq)
+{
+    return 1.5 * m->Rs * (id * id + iq * iq);
+}
 
 static double bertotti(const pp_params *p, double f, double B)
 {
     double fB = f * B;
-    return p->material.hysteresis * fB * B + p->material.eddy * fB * fB + p->material.excess * fB * pp_root(fB);
+    return p->material.hysteresis * fB * B + p->material.eddy * fB * fB +
+           p->material.excess * fB * pp_root(fB);
 }
 
 double pp_iron_loss(const pp_params *p, const pp_machine *m, double omega_m)

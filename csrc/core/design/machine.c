@@ -2,12 +2,16 @@
 #include "polepair/math.h"
 #include "routes.h"
 
-bool pp_is_datasheet(const pp_params *p) { return p->datasheet.R_ll > 0 || p->datasheet.R_phase > 0; }
+bool pp_is_datasheet(const pp_params *p)
+{
+    return p->datasheet.R_ll > 0 || p->datasheet.R_phase > 0;
+}
 
 /* Delta into its equivalent star: a third of the impedance, 1/sqrt(3) of the linkage. */
 static void to_star(pp_machine *m)
 {
-    m->Rs /= 3, m->Ld /= 3, m->Lq /= 3, m->L_gap /= 3, m->L_slot /= 3, m->L_end /= 3, m->L_magnetizing /= 3;
+    m->Rs /= 3, m->Ld /= 3, m->Lq /= 3, m->L_gap /= 3, m->L_slot /= 3, m->L_end /= 3,
+        m->L_magnetizing /= 3;
     m->psi_pm /= PP_ROOT3, m->psi_5 /= -PP_ROOT3, m->psi_7 /= -PP_ROOT3;
 }
 
@@ -25,7 +29,8 @@ pp_status pp_machine_derive(const pp_params *p, pp_machine *machine)
     m.Kt_block = pp_block_constant(&m);
     m.Km = m.Kt / pp_root(1.5 * m.Rs);
     m.tau_e = m.Lq / m.Rs;
-    m.tau_m = m.emf_trapezoid > 0 ? 2 * m.Rs * m.J / (m.Kt_block * m.Kt_block) : m.J / (m.Km * m.Km);
+    m.tau_m =
+        m.emf_trapezoid > 0 ? 2 * m.Rs * m.J / (m.Kt_block * m.Kt_block) : m.J / (m.Km * m.Km);
     *machine = m;
     return PP_OK;
 }

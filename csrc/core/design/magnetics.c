@@ -13,7 +13,8 @@ static double sinc(double x) { return pp_magnitude(x) < 1e-8 ? 1 : pp_sin(x) / x
 
 static magnetisation magnetise(const pp_annulus *a, int n)
 {
-    double M = a->Br / PP_MU0, half = a->arc * PP_PI / 2; /* half the magnet, in electrical radians */
+    double M = a->Br / PP_MU0,
+           half = a->arc * PP_PI / 2; /* half the magnet, in electrical radians */
     int nu = n * a->pole_pairs;
     if (!a->parallel)
         return (magnetisation){2 * M * a->arc * sinc(n * half), 0};
@@ -22,7 +23,8 @@ static magnetisation magnetise(const pp_annulus *a, int n)
 }
 
 /* Particular solution of the potential in the magnet, over cos(nu theta): value and slope at r (reference radius r0). */
-static void particular(double strength, int nu, double mu_r, double r, double r0, double *value, double *slope)
+static void particular(double strength, int nu, double mu_r, double r, double r0, double *value,
+                       double *slope)
 {
     if (nu == 1) {
         double ln = pp_log(r / r0);
@@ -42,7 +44,8 @@ pp_field pp_field_harmonic(const pp_annulus *a, int n)
     double near = sign > 0 ? a->r_magnet / a->r_stator : a->r_stator / a->r_magnet;
     double thick = sign > 0 ? a->r_base / a->r_magnet : a->r_magnet / a->r_base;
     double u = a->stator_iron ? pp_powi(near, nu) : 0, v = pp_powi(thick, nu);
-    double c_air = (1 + u * u) / (1 - u * u), c_mag = (1 + v * v) / (1 - v * v), c_cross = 2 * v / (1 - v * v);
+    double c_air = (1 + u * u) / (1 - u * u), c_mag = (1 + v * v) / (1 - v * v),
+           c_cross = 2 * v / (1 - v * v);
     magnetisation m = magnetise(a, n);
     double strength = m.radial + nu * m.tangential, face, face_slope, base, base_slope;
     particular(strength, nu, a->mu_r, a->r_magnet, a->r_base, &face, &face_slope);
@@ -66,8 +69,10 @@ double pp_field_at(const pp_annulus *a, const pp_field *field, double r)
     int nu = field->order;
     double outside = a->r_magnet > a->r_base ? 1 : -1;
     double fall = outside > 0 ? a->r_magnet / r : r / a->r_magnet; /* <= 1 in the air region */
-    double far = pp_powi(fall, nu), near = field->ratio == 0 ? 0 : field->ratio * field->ratio / far;
-    return PP_MU0 * field->potential * outside * nu / r * (far + near) / (1 - field->ratio * field->ratio);
+    double far = pp_powi(fall, nu),
+           near = field->ratio == 0 ? 0 : field->ratio * field->ratio / far;
+    return PP_MU0 * field->potential * outside * nu / r * (far + near) /
+           (1 - field->ratio * field->ratio);
 }
 
 double pp_carter(double opening, double pitch, double gap)
@@ -77,7 +82,8 @@ double pp_carter(double opening, double pitch, double gap)
     return pitch / (pitch - gamma * gap);
 }
 
-double pp_naive_gap_field(double Br, double mu_r, double thickness, double gap, double carter, double arc)
+double pp_naive_gap_field(double Br, double mu_r, double thickness, double gap, double carter,
+                          double arc)
 {
     double flat = Br * thickness / (thickness + mu_r * gap * carter);
     return 4 / PP_PI * flat * pp_sin(arc * PP_PI / 2);

@@ -24,13 +24,14 @@ static pp_body join(pp_body a, pp_body b)
     if (mass == 0)
         return a;
     double shift = a.mass * b.mass / mass * apart * apart;
-    return (pp_body){a.volume + b.volume, mass, (a.mass * a.z + b.mass * b.z) / mass, a.J_axial + b.J_axial,
-                     a.J_transverse + b.J_transverse + shift};
+    return (pp_body){a.volume + b.volume, mass, (a.mass * a.z + b.mass * b.z) / mass,
+                     a.J_axial + b.J_axial, a.J_transverse + b.J_transverse + shift};
 }
 
 static pp_body stator_body(const pp_params *p, const pp_dims *d, double *teeth)
 {
-    double density = p->material.density_stator * (p->stator.core > 0.5 ? p->stator.stacking_factor : 1);
+    double density =
+        p->material.density_stator * (p->stator.core > 0.5 ? p->stator.stacking_factor : 1);
     double in = pp_smaller(d->r_yoke, d->r_bottom), out = pp_larger(d->r_yoke, d->r_bottom);
     pp_body whole = ring(in, out, p->stator.length, 0, density);
     *teeth = 0;
@@ -41,7 +42,8 @@ static pp_body stator_body(const pp_params *p, const pp_dims *d, double *teeth)
     v[n - 1].arc = true; /* back along the slot bottom: the tooth alone */
     pp_section tooth = pp_outline_section(v, n);
     double q = p->stator.slots;
-    pp_body all = prism(q * pp_magnitude(tooth.area), q * pp_magnitude(tooth.polar), p->stator.length, 0, density);
+    pp_body all = prism(q * pp_magnitude(tooth.area), q * pp_magnitude(tooth.polar),
+                        p->stator.length, 0, density);
     *teeth = all.mass;
     return join(whole, all);
 }
@@ -51,7 +53,8 @@ static pp_body magnets_body(const pp_params *p, const pp_dims *d)
     pp_vertex v[PP_MAGNET_VERTICES];
     pp_section one = pp_outline_section(v, pp_magnet_outline(p, d, v));
     double poles = 2 * p->rotor.pole_pairs;
-    return prism(poles * one.area, poles * one.polar, d->magnet_length, 0, p->material.density_magnet);
+    return prism(poles * one.area, poles * one.polar, d->magnet_length, 0,
+                 p->material.density_magnet);
 }
 
 /* Section of the rotor core: a ring whose magnet side has flats where the magnets are flat. */
@@ -86,12 +89,14 @@ static void core_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
 
 static void fixed_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
 {
-    double L = p->stator.length, e = d->overhang, h = p->material.housing_thickness, b = p->rotor.bearing_width;
-    double rb = p->rotor.bearing_radius, z = d->sign > 0 ? 0.5 * L + e + 0.5 * b : pp_larger(0.5 * (L - b), 0);
+    double L = p->stator.length, e = d->overhang, h = p->material.housing_thickness,
+           b = p->rotor.bearing_width;
+    double rb = p->rotor.bearing_radius,
+           z = d->sign > 0 ? 0.5 * L + e + 0.5 * b : pp_larger(0.5 * (L - b), 0);
     double steel = p->material.density_rotor, shell = p->material.density_housing;
     bool bearings = b > 0 && d->r_shaft > 0;
-    m->bearings =
-        join(ring(d->r_shaft, rb, bearings ? b : 0, z, steel), ring(d->r_shaft, rb, bearings ? b : 0, -z, steel));
+    m->bearings = join(ring(d->r_shaft, rb, bearings ? b : 0, z, steel),
+                       ring(d->r_shaft, rb, bearings ? b : 0, -z, steel));
     double bore = bearings ? rb : d->r_shaft;
     if (h <= 0) {
         m->housing = (pp_body){0, 0, 0, 0, 0};
@@ -100,7 +105,8 @@ static void fixed_bodies(const pp_params *p, const pp_dims *d, pp_masses *m)
         other.z = -cap.z;
         m->housing = join(ring(d->r_yoke, d->r_housing, L + 2 * e, 0, shell), join(cap, other));
     } else {
-        m->housing = join(ring(bore, d->r_yoke, L, 0, shell), ring(bore, d->r_gap, h, 0.5 * (L + h) + e, shell));
+        m->housing = join(ring(bore, d->r_yoke, L, 0, shell),
+                          ring(bore, d->r_gap, h, 0.5 * (L + h) + e, shell));
     }
 }
 

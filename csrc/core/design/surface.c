@@ -25,8 +25,8 @@ static pp_status layout(design *d)
     int pairs = (int)p->rotor.pole_pairs;
     if (slotless(p)) /* one coil side per phase belt, full pitch */
         return pp_winding_layout(6 * pairs, pairs, 1, 3, &d->winding);
-    return pp_winding_layout((int)p->stator.slots, pairs, (int)p->winding.layers, (int)p->winding.coil_span,
-                             &d->winding);
+    return pp_winding_layout((int)p->stator.slots, pairs, (int)p->winding.layers,
+                             (int)p->winding.coil_span, &d->winding);
 }
 
 static void spectrum(design *d)
@@ -72,7 +72,9 @@ static double linked_field(const design *d, const pp_annulus *a, const pp_field 
     if (!slotless(d->p))
         return a->r_stator * pp_field_at(a, f, a->r_stator);
     double r0 = d->dims.r_winding, r2 = d->dims.r_gap, r1 = 0.5 * (r0 + r2); /* Simpson's rule */
-    return (r0 * pp_field_at(a, f, r0) + 4 * r1 * pp_field_at(a, f, r1) + r2 * pp_field_at(a, f, r2)) / 6;
+    return (r0 * pp_field_at(a, f, r0) + 4 * r1 * pp_field_at(a, f, r1) +
+            r2 * pp_field_at(a, f, r2)) /
+           6;
 }
 
 /* Carter's factor spreads the loss of flux in front of the slots evenly; but a coil counts the flux of its own teeth, and
@@ -95,7 +97,8 @@ static double iron_drop(const design *d, const pp_machine *m)
 {
     const pp_params *p = d->p;
     double reach = PP_PI / (4 * d->winding.pole_pairs), mu = PP_MU0 * p->material.mu_r;
-    double yoke = pp_magnitude(d->dims.r_yoke - d->dims.r_bottom), core = pp_magnitude(d->dims.r_core - d->dims.r_base);
+    double yoke = pp_magnitude(d->dims.r_yoke - d->dims.r_bottom),
+           core = pp_magnitude(d->dims.r_core - d->dims.r_base);
     double drop = m->B_tooth * pp_magnitude(d->dims.r_bottom - d->dims.r_gap) +
                   m->B_yoke * reach * (d->dims.r_yoke + d->dims.r_bottom) / 2;
     if (p->rotor.core > 0.5 && core > 0)
@@ -108,7 +111,8 @@ static double iron_drop(const design *d, const pp_machine *m)
 static void open_circuit(const design *d, pp_machine *m)
 {
     const pp_params *p = d->p;
-    double Br = p->magnet.Br * (1 + p->magnet.Br_temperature_coefficient * (p->magnet.temperature - 20));
+    double Br =
+        p->magnet.Br * (1 + p->magnet.Br_temperature_coefficient * (p->magnet.temperature - 20));
     pp_annulus a = {d->r_iron,
                     d->dims.r_magnet,
                     d->dims.r_base,
@@ -151,8 +155,11 @@ static void gap_inductance(const design *d, pp_machine *m)
     double base = d->dims.r_magnet - d->dims.sign * p->magnet.thickness / p->magnet.mu_r;
     double t1 = d->dims.sign > 0 ? base / sheet : sheet / base,
            t2 = pp_smaller(sheet / d->dims.r_gap, d->dims.r_gap / sheet);
-    double s1 = p->rotor.core > 0.5 ? t1 * t1 : 0, s2 = slotted ? 1 : p->stator.core > 0.5 ? t2 * t2 : 0;
-    double q1 = 1, q2 = 1, x = d->dims.opening_angle, s = 0, c = 1, sx, cx, self = 0, cross = 0, main = 0;
+    double s1 = p->rotor.core > 0.5 ? t1 * t1 : 0, s2 = slotted                ? 1
+                                                        : p->stator.core > 0.5 ? t2 * t2
+                                                                               : 0;
+    double q1 = 1, q2 = 1, x = d->dims.opening_angle, s = 0, c = 1, sx, cx, self = 0, cross = 0,
+           main = 0;
     pp_sincos(x, &sx, &cx);
     int slots = d->winding.slots, last = GAP_PERIODS * slots;
     for (int nu = 1, k = 1; nu <= last; nu++, k = k + 1 == slots ? 0 : k + 1) {
@@ -192,7 +199,10 @@ static void slot_inductance(const design *d, pp_machine *m)
 }
 
 /* Logarithm-based partial inductance terms per mu0/(2 pi) of a bar and of two parallel bars. */
-static double bar_self(double length, double gmd) { return length * (pp_log(2 * length / gmd) - 1); }
+static double bar_self(double length, double gmd)
+{
+    return length * (pp_log(2 * length / gmd) - 1);
+}
 
 static double bar_mutual(double length, double apart)
 {
@@ -209,7 +219,8 @@ static double end_inductance(const pp_params *p, double slot_area, int coils)
         return 0;
     double share = slot_area * (p->stator.slots < 0.5 ? 1 : 1 / p->winding.layers);
     double gmd = 0.447 * pp_root(share); /* square bundle: 0.2235 (a + b) */
-    double own = pp_larger(bar_self(length, gmd), 0), back = bar_mutual(length, p->stator.length + gmd);
+    double own = pp_larger(bar_self(length, gmd), 0),
+           back = bar_mutual(length, p->stator.length + gmd);
     double per_turn = PP_MU0 / (2 * PP_PI) * 2 * pp_larger(own - back, 0);
     return coils * p->winding.turns * p->winding.turns * per_turn;
 }
@@ -219,7 +230,8 @@ static void inductances(const design *d, pp_machine *m)
     gap_inductance(d, m);
     slot_inductance(d, m);
     double parallel = d->p->winding.parallel_paths;
-    m->L_end = end_inductance(d->p, d->dims.slot_area, d->winding.coils_per_phase) / (parallel * parallel);
+    m->L_end =
+        end_inductance(d->p, d->dims.slot_area, d->winding.coils_per_phase) / (parallel * parallel);
     m->L_self += m->L_end;
     m->Ld = m->Lq = m->L_gap + m->L_slot + m->L_end;
 }
@@ -228,13 +240,15 @@ static void inductances(const design *d, pp_machine *m)
 static pp_status copper(const design *d, pp_machine *m)
 {
     const pp_params *p = d->p;
-    double wire = PP_PI / 4 * p->winding.wire_diameter * p->winding.wire_diameter * p->winding.strands;
+    double wire =
+        PP_PI / 4 * p->winding.wire_diameter * p->winding.wire_diameter * p->winding.strands;
     double sides = slotless(p) ? 1 : p->winding.layers;
     m->slot_fill = sides * p->winding.turns * wire / d->dims.slot_area;
     if (m->slot_fill > 0.85)
         return PP_SLOT_FILL;
     m->turn_length = 2 * (p->stator.length + 2 * p->winding.end_length);
-    double rho = p->winding.resistivity * (1 + p->winding.temperature_coefficient * (p->winding.temperature - 20));
+    double rho = p->winding.resistivity *
+                 (1 + p->winding.temperature_coefficient * (p->winding.temperature - 20));
     m->Rs = rho * m->series_turns * m->turn_length / (wire * p->winding.parallel_paths);
     double wires = 3.0 * d->winding.coils_per_phase * p->winding.turns;
     m->mass_winding = p->material.density_conductor * wires * m->turn_length * wire;

@@ -18,7 +18,8 @@ static int gcd(int a, int b)
 /* The rounded pole pitch; for a single layer the odd span next to it. */
 static int default_span(int slots, int pole_pairs, int layers)
 {
-    int span = (slots + pole_pairs - 1) / (2 * pole_pairs); /* a pitch of 1.5 slots means tooth coils */
+    int span =
+        (slots + pole_pairs - 1) / (2 * pole_pairs); /* a pitch of 1.5 slots means tooth coils */
     if (span < 1)
         span = 1;
     if (layers == 1 && span % 2 == 0)
@@ -64,10 +65,12 @@ static bool balanced(const pp_winding *w)
     double re[3], im[3];
     for (int k = 0; k < 3; k++)
         phasor(w, k, w->pole_pairs, &re[k], &im[k]);
-    double a = re[0] * re[0] + im[0] * im[0], sum_re = re[0] + re[1] + re[2], sum_im = im[0] + im[1] + im[2];
+    double a = re[0] * re[0] + im[0] * im[0], sum_re = re[0] + re[1] + re[2],
+           sum_im = im[0] + im[1] + im[2];
     double b = re[1] * re[1] + im[1] * im[1];
     double tolerance = 1e-9 * a;
-    return a > 1e-6 && pp_magnitude(a - b) < tolerance && sum_re * sum_re + sum_im * sum_im < tolerance;
+    return a > 1e-6 && pp_magnitude(a - b) < tolerance &&
+           sum_re * sum_re + sum_im * sum_im < tolerance;
 }
 
 pp_status pp_winding_layout(int slots, int pole_pairs, int layers, int span, pp_winding *winding)
@@ -109,7 +112,8 @@ double pp_winding_differential_leakage(const pp_winding *winding)
     double x = 0, y = 0, mean_x = 0, mean_y = 0, square = 0, re = 0, im = 0, s1, c1, s = 0, c = 1;
     pp_sincos(2 * PP_PI * winding->pole_pairs / n, &s1, &c1);
     for (int i = 0; i < n; i++) {
-        int a = winding->conductors[0][i], b = winding->conductors[1][i], d = winding->conductors[2][i];
+        int a = winding->conductors[0][i], b = winding->conductors[1][i],
+            d = winding->conductors[2][i];
         double sheet_x = a - half * (b + d), sheet_y = -root * (b - d);
         x += sheet_x;
         y += sheet_y;
@@ -123,7 +127,9 @@ double pp_winding_differential_leakage(const pp_winding *winding)
         c = next;
     }
     double gyration = square - mean_x * mean_x - mean_y * mean_y;
-    double wave = 2 * PP_PI * winding->pole_pairs; /* harmonic p of the staircase: sum of the steps / (2 pi p) */
+    double wave =
+        2 * PP_PI *
+        winding->pole_pairs; /* harmonic p of the staircase: sum of the steps / (2 pi p) */
     double fundamental = (re * re + im * im) / (wave * wave);
     return gyration / fundamental - 1;
 }

@@ -23,7 +23,8 @@ static void emit_foc(watcher *w, const pp_rk *s, pp_real fraction, pp_real sampl
         *w->out++ = pp_foc_channel(&w->twin->model.foc, &x, sample, w->load, w->channels[c]);
 }
 
-static void emit_bldc(watcher *w, const pp_rk *s, const pp_bldc_held *held, pp_real fraction, pp_real sample)
+static void emit_bldc(watcher *w, const pp_rk *s, const pp_bldc_held *held, pp_real fraction,
+                      pp_real sample)
 {
     pp_real y[8];
     for (int i = 0; i < 8; i++)
@@ -40,7 +41,8 @@ static void watch(void *who, const pp_rk *s, const void *input, pp_real begin)
 {
     watcher *w = who;
     for (; w->next < w->fine; w->next++) {
-        pp_real part = (pp_real)w->next / (pp_real)w->fine, f = (part * (pp_real)w->twin->period - begin) / s->h;
+        pp_real part = (pp_real)w->next / (pp_real)w->fine,
+                f = (part * (pp_real)w->twin->period - begin) / s->h;
         if (f >= 1)
             return;
         pp_real sample = (pp_real)w->state->sample + part;
@@ -64,7 +66,8 @@ static void move_bldc(const pp_twin *twin, pp_state *state, watcher *w, pp_input
     const pp_bldc_model *m = &twin->model.bldc;
     pp_bldc_run *x = &state->run.bldc;
     pp_bldc_input held = pp_bldc_sample(m, x, in.speed_ref, in.load_torque);
-    pp_bldc_adapt(&m->motor, &x->motor, held, (pp_real)twin->period, &m->tolerance, &x->step, &x->energy, watch, w);
+    pp_bldc_adapt(&m->motor, &x->motor, held, (pp_real)twin->period, &m->tolerance, &x->step,
+                  &x->energy, watch, w);
 }
 
 pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, long periods, long fine, bool stop,

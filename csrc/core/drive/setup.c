@@ -10,23 +10,29 @@ static pp_status check_step(const pp_params *p, const pp_machine *m)
     double h = p->drive.period / p->drive.substeps;
     double turn = m->pole_pairs * pp_magnitude(p->control.speed_ref) * p->drive.period;
     bool reference = p->drive.kind < 0.5 || p->control.closed_loop > 0.5;
-    return (p->drive.rtol == 0 && h * larger_rate(m) > 2) || (reference && turn > 0.5 * PP_PI) ? PP_STEP_LARGE : PP_OK;
+    return (p->drive.rtol == 0 && h * larger_rate(m) > 2) || (reference && turn > 0.5 * PP_PI)
+               ? PP_STEP_LARGE
+               : PP_OK;
 }
 
 static pp_scenario scenario(const pp_params *p)
 {
     double sign = p->control.speed_ref < 0 ? -1 : 1, period = p->drive.period;
     double sample = (double)(int64_t)(p->load.t_on / period + 0.5);
-    return (pp_scenario){p->control.speed_ref, sign, p->control.speed_ramp * period, p->load.torque, sample, period};
+    return (pp_scenario){p->control.speed_ref, sign,   p->control.speed_ramp * period,
+                         p->load.torque,       sample, period};
 }
 
 /* Share of the load in a friction that motor and load have together. */
-static double share(double load, double motor) { return load + motor > 0 ? load / (load + motor) : 0; }
+static double share(double load, double motor)
+{
+    return load + motor > 0 ? load / (load + motor) : 0;
+}
 
 static pp_pmsm pmsm(const pp_params *p, const pp_machine *m)
 {
-    double s = p->drive.rtol > 0 ? 1 : 0.5 * p->drive.period / p->drive.substeps, J = m->J + p->load.J,
-           pp = m->pole_pairs;
+    double s = p->drive.rtol > 0 ? 1 : 0.5 * p->drive.period / p->drive.substeps,
+           J = m->J + p->load.J, pp = m->pole_pairs;
     double scale = s * s * pp / J, k = 1.5 * pp * scale, friction = m->T_coulomb + p->load.coulomb;
     pp_pmsm q = {0};
     q.s = s, q.s_inv = 1 / s, q.from_w = 1 / (s * pp), q.p_inv = 1 / pp;
@@ -38,7 +44,8 @@ static pp_pmsm pmsm(const pp_params *p, const pp_machine *m)
     q.coulomb = scale * friction, q.coulomb_slope = scale * friction / (s * pp);
     q.quadratic = p->load.quadratic / (pp * J);
     q.p_cu = 1.5 * m->Rs, q.J = J;
-    q.load_viscous = share(p->load.viscous, m->B), q.load_coulomb = share(p->load.coulomb, m->T_coulomb);
+    q.load_viscous = share(p->load.viscous, m->B),
+    q.load_coulomb = share(p->load.coulomb, m->T_coulomb);
     return q;
 }
 
@@ -62,7 +69,8 @@ static double torque_limit(const pp_params *p, const pp_machine *m)
 /* Gains by the closed-loop bandwidths: kp = alpha L, ki = alpha R; speed kp = 2 alpha J, ki = alpha^2 J. */
 static pp_foc foc(const pp_params *p, const pp_machine *m)
 {
-    double ac = p->control.alpha_c, as = p->control.alpha_s, T = p->drive.period, J = m->J + p->load.J;
+    double ac = p->control.alpha_c, as = p->control.alpha_s, T = p->drive.period,
+           J = m->J + p->load.J;
     pp_foc c = {0};
     c.kp_d = ac * m->Ld, c.kp_q = ac * m->Lq, c.kp_w = 2 * as * J;
     c.ki_d = T * ac * m->Rs, c.ki_q = T * ac * m->Rs, c.ki_w = T * as * as * J;
@@ -101,7 +109,8 @@ static pp_bldc bldc(const pp_params *p, const pp_machine *m)
 /* Speed PI on the duty: kp = 2 alpha J R/(k_M Udc) lets the torque of a duty step match 2 alpha J per rad/s. */
 static pp_duty_control duty(const pp_params *p, const pp_machine *m)
 {
-    double J = m->J + p->load.J, as = p->control.alpha_s, gain = 2 * m->Rs / (m->Kt_block * p->drive.u_dc);
+    double J = m->J + p->load.J, as = p->control.alpha_s,
+           gain = 2 * m->Rs / (m->Kt_block * p->drive.u_dc);
     double kp = 2 * as * J * gain;
     return (pp_duty_control){kp,
                              p->drive.period * as * as * J * gain,
@@ -117,7 +126,8 @@ static int what_runs(const pp_params *p, const pp_machine *m)
     return (friction ? PP_WITH_FRICTION : 0) | (m->B + p->load.viscous > 0 ? PP_WITH_VISCOUS : 0);
 }
 
-pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const pp_machine *nominal, pp_twin *twin)
+pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const pp_machine *nominal,
+                                pp_twin *twin)
 {
     pp_status status = check_step(p, m);
     if (status != PP_OK)
@@ -138,7 +148,8 @@ pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const p
         t.model.bldc = (pp_bldc_model){bldc(p, m),      duty(p, nominal),      scenario(p),
                                        tolerance(p, m), t.period / t.substeps, 1 / m->pole_pairs};
     } else {
-        t.model.foc = (pp_foc_model){pmsm(p, m), foc(p, nominal), scenario(p), tolerance(p, m), 1 / p->drive.u_dc};
+        t.model.foc = (pp_foc_model){pmsm(p, m), foc(p, nominal), scenario(p), tolerance(p, m),
+                                     1 / p->drive.u_dc};
     }
     *twin = t;
     return PP_OK;

@@ -24,7 +24,8 @@ static __attribute__((noinline)) void foc_adapt(const pp_foc_model *m, pp_foc_ru
     pp_foc_adapt(m, x, load, NULL, NULL);
 }
 
-static __attribute__((noinline)) void bldc_adapt(const pp_bldc_model *m, pp_bldc_run *x, pp_bldc_input in, pp_real span)
+static __attribute__((noinline)) void bldc_adapt(const pp_bldc_model *m, pp_bldc_run *x,
+                                                 pp_bldc_input in, pp_real span)
 {
     pp_bldc_adapt(&m->motor, &x->motor, in, span, &m->tolerance, &x->step, &x->energy, NULL, NULL);
 }
@@ -37,7 +38,8 @@ PP_INLINE void foc_move(const pp_twin *twin, pp_foc_run *x, pp_real load, int wi
         pp_foc_move(&twin->model.foc, x, &load, 1, twin->substeps, with);
 }
 
-PP_INLINE void bldc_move(const pp_twin *twin, pp_bldc_run *x, pp_bldc_input in, long periods, int with)
+PP_INLINE void bldc_move(const pp_twin *twin, pp_bldc_run *x, pp_bldc_input in, long periods,
+                         int with)
 {
     if (twin->adaptive)
         bldc_adapt(&twin->model.bldc, x, in, (pp_real)((double)periods * twin->period));
@@ -54,8 +56,8 @@ void pp_twin_ask(pp_twin *twin, double speed_ref, double load_torque)
     s->load_sample = 0;
 }
 
-pp_status pp_twin_place(const pp_twin *twin, pp_state *state, double id, double iq, double omega_m, double theta_m,
-                        double torque)
+pp_status pp_twin_place(const pp_twin *twin, pp_state *state, double id, double iq, double omega_m,
+                        double theta_m, double torque)
 {
     if (twin->six_step)
         return PP_ARGUMENT;
@@ -148,8 +150,8 @@ PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int w
     for (long row = 0; row < r.rows; row++)
         for (long i = 0, n; i < r.every; i += n, k += n) {
             pp_real sample = (pp_real)k;
-            pp_bldc_input in =
-                pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
+            pp_bldc_input in = pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample),
+                                              pp_scenario_load(&m->scenario, sample));
             for (int c = 0; i == 0 && c < r.count; c++)
                 *r.out++ = pp_bldc_channel(m, &x, sample, in, r.channels[c]);
             if (r.stop && row == r.rows - 1)
@@ -169,19 +171,22 @@ static bool all_finite(const pp_real *value, size_t count)
     return sum == 0;
 }
 
-pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop, const int *channels,
-                      int count, double *out)
+pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop,
+                      const int *channels, int count, double *out)
 {
     pp_record r = {rows, every, stop, channels, count, out};
     int with = twin->adaptive ? 0 : pp_twin_needs(twin, channels, count);
     bool full = with & ~PP_WITH_SIMPLE;
     if (twin->six_step)
-        full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING) : run_bldc(twin, state, r, PP_WITH_SIMPLE);
+        full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING)
+             : run_bldc(twin, state, r, PP_WITH_SIMPLE);
     else if (full || twin->mtpa)
         run_foc(twin, state, r, PP_WITH_EVERYTHING, twin->mtpa);
     else if (with)
         run_foc(twin, state, r, PP_WITH_SIMPLE, false);
     else
         run_foc(twin, state, r, 0, false);
-    return all_finite((const pp_real *)state, offsetof(pp_state, sample) / sizeof(pp_real)) ? PP_OK : PP_DIVERGED;
+    return all_finite((const pp_real *)state, offsetof(pp_state, sample) / sizeof(pp_real))
+               ? PP_OK
+               : PP_DIVERGED;
 }

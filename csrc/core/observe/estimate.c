@@ -7,7 +7,8 @@ pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
     pp_observed o;
     double cold = 1 + p->winding.temperature_coefficient * (p->winding.temperature - 20);
     double field = 1 + p->magnet.Br_temperature_coefficient * (p->magnet.temperature - 20);
-    o.Ld = (pp_real)m->Ld, o.Lq = (pp_real)m->Lq, o.Ld_inv = (pp_real)(1 / m->Ld), o.Lq_inv = (pp_real)(1 / m->Lq);
+    o.Ld = (pp_real)m->Ld, o.Lq = (pp_real)m->Lq, o.Ld_inv = (pp_real)(1 / m->Ld),
+    o.Lq_inv = (pp_real)(1 / m->Lq);
     o.Rs = (pp_real)m->Rs, o.psi = (pp_real)m->psi_pm;
     o.p = (pp_real)m->pole_pairs, o.p_inv = (pp_real)(1 / m->pole_pairs);
     o.J_inv = (pp_real)(1 / (m->J + p->load.J));
@@ -41,7 +42,8 @@ pp_uncertainty pp_uncertainty_from(const pp_observed *m, double current, bool ad
     return u;
 }
 
-void pp_observer_start(pp_observer *o, const pp_observed *m, const pp_uncertainty *noise, double theta_e, double sigma)
+void pp_observer_start(pp_observer *o, const pp_observed *m, const pp_uncertainty *noise,
+                       double theta_e, double sigma)
 {
     *o = (pp_observer){0};
     o->machine = *m;
@@ -53,9 +55,10 @@ void pp_observer_start(pp_observer *o, const pp_observed *m, const pp_uncertaint
     o->c = (pp_real)c, o->s = (pp_real)s, o->x[PP_X_THETA] = (pp_real)pp_atan2(s, c);
     o->r = noise->current * noise->current;
     o->nis = o->nis_short = PP_R(2);
-    const pp_real start[PP_X_COUNT] = {PP_R(0.05) * m->i_max, PP_R(0.05) * m->i_max,     PP_R(0.02) * m->u_dc / m->psi,
-                                       (pp_real)sigma,        PP_R(0.1) * m->torque_max, noise->Rs_start,
-                                       noise->psi_start};
+    const pp_real start[PP_X_COUNT] = {
+        PP_R(0.05) * m->i_max, PP_R(0.05) * m->i_max,     PP_R(0.02) * m->u_dc / m->psi,
+        (pp_real)sigma,        PP_R(0.1) * m->torque_max, noise->Rs_start,
+        noise->psi_start};
     for (int i = 0; i < PP_X_COUNT; i++)
         o->P[i][i] = start[i] * start[i];
 }
@@ -67,7 +70,8 @@ pp_quality pp_observer_quality(const pp_observer *o)
     if (o->nis_short > PP_R(8))
         return PP_QUALITY_INCONSISTENT;
     bool slow = o->we_mean * o->x[PP_X_PSI] < PP_R(0.01) * o->machine.u_dc;
-    return slow || o->P[PP_X_THETA][PP_X_THETA] > PP_R(0.25) ? PP_QUALITY_UNOBSERVABLE : PP_QUALITY_GOOD;
+    return slow || o->P[PP_X_THETA][PP_X_THETA] > PP_R(0.25) ? PP_QUALITY_UNOBSERVABLE
+                                                             : PP_QUALITY_GOOD;
 }
 
 const pp_estimate_info *pp_estimate_at(int index)
@@ -80,7 +84,10 @@ const pp_estimate_info *pp_estimate_at(int index)
     return &rows[index];
 }
 
-static double sigma(const pp_observer *o, int i) { return pp_root(pp_larger((double)o->P[i][i], 0)); }
+static double sigma(const pp_observer *o, int i)
+{
+    return pp_root(pp_larger((double)o->P[i][i], 0));
+}
 
 /* Standard deviation of the torque, from the states it is made of. */
 static double torque_sigma(const pp_observer *o, double kt, double dL)
@@ -95,7 +102,10 @@ static double torque_sigma(const pp_observer *o, double kt, double dL)
     return pp_root(pp_larger(sum, 0));
 }
 
-static double magnitude_over(double value, pp_real by) { return by != PP_R(0) ? pp_magnitude(value / (double)by) : 0; }
+static double magnitude_over(double value, pp_real by)
+{
+    return by != PP_R(0) ? pp_magnitude(value / (double)by) : 0;
+}
 
 static double temperature(pp_real at, double change, pp_real per_K)
 {
@@ -118,15 +128,18 @@ double pp_observer_estimate(const pp_observer *o, int which)
     case PP_ESTIMATE_psi_pm: return psi;
     case PP_ESTIMATE_temperature_winding:
         return temperature(m->winding_T, (double)(o->x[PP_X_RS] - m->Rs), m->Rs_per_K);
-    case PP_ESTIMATE_temperature_magnet: return temperature(m->magnet_T, psi - (double)m->psi, m->psi_per_K);
+    case PP_ESTIMATE_temperature_magnet:
+        return temperature(m->magnet_T, psi - (double)m->psi, m->psi_per_K);
     case PP_ESTIMATE_omega_m_sigma: return sigma(o, PP_X_WE) * (double)m->p_inv;
     case PP_ESTIMATE_theta_e_sigma: return sigma(o, PP_X_THETA);
     case PP_ESTIMATE_torque_load_sigma: return sigma(o, PP_X_LOAD);
     case PP_ESTIMATE_torque_sigma: return torque_sigma(o, kt, dL);
     case PP_ESTIMATE_Rs_sigma: return sigma(o, PP_X_RS);
     case PP_ESTIMATE_psi_pm_sigma: return sigma(o, PP_X_PSI);
-    case PP_ESTIMATE_temperature_winding_sigma: return magnitude_over(sigma(o, PP_X_RS), m->Rs_per_K);
-    case PP_ESTIMATE_temperature_magnet_sigma: return magnitude_over(sigma(o, PP_X_PSI), m->psi_per_K);
+    case PP_ESTIMATE_temperature_winding_sigma:
+        return magnitude_over(sigma(o, PP_X_RS), m->Rs_per_K);
+    case PP_ESTIMATE_temperature_magnet_sigma:
+        return magnitude_over(sigma(o, PP_X_PSI), m->psi_per_K);
     case PP_ESTIMATE_nis: return (double)o->nis;
     case PP_ESTIMATE_current_residual: return pp_root((double)o->r);
     case PP_ESTIMATE_quality: return pp_observer_quality(o);

@@ -32,7 +32,8 @@ PP_INLINE rates rate(const pp_observer *o, rates y)
 
 PP_INLINE rates along(rates y, rates k, pp_real h)
 {
-    return (rates){y.id + h * k.id, y.iq + h * k.iq, y.we + h * k.we, y.ud + h * k.ud, y.uq + h * k.uq};
+    return (rates){y.id + h * k.id, y.iq + h * k.iq, y.we + h * k.we, y.ud + h * k.ud,
+                   y.uq + h * k.uq};
 }
 
 /* Turns the angle by a small step, phasor and all. */
@@ -41,8 +42,11 @@ PP_INLINE void turn(pp_observer *o, pp_real by)
     pp_real y = by * by, sine, cosine;
     if (y < PP_R(0.25)) {
         sine = by + by * y * (PP_R(-1.0 / 6) + y * (PP_R(1.0 / 120) - y * PP_R(1.0 / 5040)));
-        cosine = PP_R(1) + y * (PP_R(-0.5) + y * (PP_R(1.0 / 24) - y * (PP_R(1.0 / 720) - y * PP_R(1.0 / 40320))));
-    } else if (!(y < PP_R(1e12))) { /* no motor turns like that: the estimate is lost, and says so */
+        cosine =
+            PP_R(1) +
+            y * (PP_R(-0.5) + y * (PP_R(1.0 / 24) - y * (PP_R(1.0 / 720) - y * PP_R(1.0 / 40320))));
+    } else if (!(y <
+                 PP_R(1e12))) { /* no motor turns like that: the estimate is lost, and says so */
         sine = cosine = by = (pp_real)__builtin_nan("");
     } else {
         double a, b;
@@ -65,13 +69,16 @@ PP_INLINE void turn(pp_observer *o, pp_real by)
 PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real (*A)[ROW])
 {
     const pp_observed *m = &o->machine;
-    const pp_real Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI], dL = m->Ld - m->Lq, d = dt * m->Ld_inv, q = dt * m->Lq_inv;
+    const pp_real Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI], dL = m->Ld - m->Lq, d = dt * m->Ld_inv,
+                  q = dt * m->Lq_inv;
     const pp_real k = PP_R(1.5) * m->p * m->p * m->J_inv * dt;
     const pp_real slope = m->viscous + (pp_abs(y.we) < m->p ? m->coulomb : PP_R(0));
     const pp_real values[MOVING][ROW] = {
         {-Rs * d, y.we * m->Lq * d, m->Lq * y.iq * d, y.uq * d, 0, -o->slow[0] * d, 0, 0},
-        {-y.we * m->Ld * q, -Rs * q, -(m->Ld * y.id + psi) * q, -y.ud * q, 0, -o->slow[1] * q, -o->slow[2] * q, 0},
-        {k * dL * y.iq, k * (psi + dL * y.id), -slope * m->J_inv * dt, 0, -m->p * m->J_inv * dt, 0, k * o->slow[1], 0},
+        {-y.we * m->Ld * q, -Rs * q, -(m->Ld * y.id + psi) * q, -y.ud * q, 0, -o->slow[1] * q,
+         -o->slow[2] * q, 0},
+        {k * dL * y.iq, k * (psi + dL * y.id), -slope * m->J_inv * dt, 0, -m->p * m->J_inv * dt, 0,
+         k * o->slow[1], 0},
         {0, 0, dt, 0, 0, 0, 0, 0},
     };
     for (int i = 0; i < MOVING; i++)
@@ -160,7 +167,8 @@ PP_INLINE void go_back(pp_observer *o, matrix *P, pp_real dt)
 
 PP_INLINE void predict(pp_observer *o, matrix *P, pp_real ua, pp_real ub, pp_real dt, int n)
 {
-    rates y = {o->x[PP_X_ID], o->x[PP_X_IQ], o->x[PP_X_WE], o->c * ua + o->s * ub, o->c * ub - o->s * ua};
+    rates y = {o->x[PP_X_ID], o->x[PP_X_IQ], o->x[PP_X_WE], o->c * ua + o->s * ub,
+               o->c * ub - o->s * ua};
     pp_real half = PP_R(0.5) * dt, sixth = dt * PP_R(1.0 / 6);
     rates k1 = rate(o, y), y2 = along(y, k1, half);
     rates k2 = rate(o, y2), y3 = along(y, k2, half);
@@ -248,8 +256,8 @@ PP_INLINE void learn(pp_observer *o, pp_real nis)
     o->count++;
     o->nis_short += PP_R(0.005) * (capped - o->nis_short);
     o->we_mean += PP_R(0.005) * (pp_abs(o->x[PP_X_WE]) - o->we_mean);
-    o->r = pp_clamp(o->r * (PP_R(1) + PP_R(0.01) * (PP_R(0.5) * pp_min(nis, PP_R(20)) - PP_R(1))), PP_R(0.01) * base,
-                    PP_R(1e4) * base);
+    o->r = pp_clamp(o->r * (PP_R(1) + PP_R(0.01) * (PP_R(0.5) * pp_min(nis, PP_R(20)) - PP_R(1))),
+                    PP_R(0.01) * base, PP_R(1e4) * base);
 }
 
 /* Parameters stay physical whatever a bad record says. */
@@ -262,8 +270,8 @@ PP_INLINE void bound(pp_observer *o)
 
 /* The joint correction by both currents: d and q are the columns of covariance with the two residuals, (dd, dq, qq) the
  * residuals' own, its inverse by the adjugate. */
-PP_INLINE void correct_both(pp_observer *o, matrix *P, const pp_real *d, const pp_real *q, const pp_real *S, pp_real ed,
-                            pp_real eq, int n)
+PP_INLINE void correct_both(pp_observer *o, matrix *P, const pp_real *d, const pp_real *q,
+                            const pp_real *S, pp_real ed, pp_real eq, int n)
 {
     pp_real gain_d[N], gain_q[N], by[N];
     const pp_real inverse = PP_R(1) / (S[0] * S[2] - S[1] * S[1]);
@@ -309,7 +317,8 @@ PP_INLINE void currents(pp_observer *o, matrix *P, pp_real ia, pp_real ib, int n
     correct_both(o, P, d, q, S, o->c * ia + o->s * ib - id, o->c * ib - o->s * ia - iq, n);
 }
 
-void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean, const pp_real *seen)
+void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean,
+                         const pp_real *seen)
 {
     pp_real d[N], q[N];
     for (int i = 0; i < N; i++)
@@ -327,7 +336,8 @@ void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta)
         currents(o, o->P, (pp_real)i_alpha, (pp_real)i_beta, FAST);
 }
 
-void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta)
+void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha,
+                      double i_beta)
 {
     pp_observer_predict(o, u_alpha, u_beta, dt);
     pp_observer_currents(o, i_alpha, i_beta);
@@ -354,7 +364,8 @@ void pp_observer_angle(pp_observer *o, double theta_m, double sigma)
 {
     double sine, cosine, p = (double)o->machine.p;
     pp_sincos(p * theta_m, &sine, &cosine);
-    double c = (double)o->c, s = (double)o->s; /* the residual as an angle: no matter how the sensor counts turns */
+    double c = (double)o->c,
+           s = (double)o->s; /* the residual as an angle: no matter how the sensor counts turns */
     double e = pp_atan2(sine * c - cosine * s, cosine * c + sine * s);
     state_measured(o, PP_X_THETA, (pp_real)e, (pp_real)(p * sigma));
 }
@@ -363,9 +374,12 @@ void pp_observer_angle(pp_observer *o, double theta_m, double sigma)
 void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma)
 {
     const pp_real iq = o->x[PP_X_IQ], we = o->x[PP_X_WE], Rs = o->x[PP_X_RS], psi = o->x[PP_X_PSI];
-    const pp_real k = PP_R(1.5) / (pp_real)u_dc, by_iq = k * (PP_R(2) * Rs * iq + we * psi), by_we = k * psi * iq;
+    const pp_real k = PP_R(1.5) / (pp_real)u_dc, by_iq = k * (PP_R(2) * Rs * iq + we * psi),
+                  by_we = k * psi * iq;
     pp_real column[N], e = (pp_real)i_bus - k * iq * (Rs * iq + we * psi);
     for (int j = 0; j < N; j++)
-        column[j] = by_iq * at((const matrix *)o->P, PP_X_IQ, j) + by_we * at((const matrix *)o->P, PP_X_WE, j);
-    correct(o, e, column, by_iq * column[PP_X_IQ] + by_we * column[PP_X_WE] + (pp_real)(sigma * sigma));
+        column[j] = by_iq * at((const matrix *)o->P, PP_X_IQ, j) +
+                    by_we * at((const matrix *)o->P, PP_X_WE, j);
+    correct(o, e, column,
+            by_iq * column[PP_X_IQ] + by_we * column[PP_X_WE] + (pp_real)(sigma * sigma));
 }

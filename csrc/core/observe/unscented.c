@@ -39,7 +39,10 @@ static pp_observer shifted(const pp_observer *o, const pp_real *by)
     return y;
 }
 
-static pp_real unwrapped(const pp_observer *y) { return y->x[PP_X_THETA] + PP_R(2 * PP_PI) * y->turns; }
+static pp_real unwrapped(const pp_observer *y)
+{
+    return y->x[PP_X_THETA] + PP_R(2 * PP_PI) * y->turns;
+}
 
 /* The points after the interval, their weights, and the currents that each would have measured, in the mean rotor frame. */
 typedef struct cloud {
@@ -119,7 +122,8 @@ static pp_real cross(const cloud *c, int i, int axis, pp_real mean_x, pp_real me
 
 /* Rs and psi are learnt as the extended filter learns them: its covariances with the other states stand on currents without
  * the noise of the last measurements, the points' do not. P: theirs with both currents in the rotor frame. */
-static void learn_linearly(pp_observer *o, const pp_observer *linear, const pp_real *mean, pp_real (*P)[2])
+static void learn_linearly(pp_observer *o, const pp_observer *linear, const pp_real *mean,
+                           pp_real (*P)[2])
 {
     for (int j = PP_X_RS; j <= PP_X_PSI; j++) {
         for (int i = 0; i <= j; i++)
@@ -132,7 +136,8 @@ static void learn_linearly(pp_observer *o, const pp_observer *linear, const pp_r
 void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, double ia, double ib)
 {
     cloud c;
-    pp_observer linear = *o, noise = *o; /* the extended filter's process noise: what it adds to a P of zero */
+    pp_observer linear = *o,
+                noise = *o; /* the extended filter's process noise: what it adds to a P of zero */
     memset(noise.P, 0, sizeof noise.P);
     pp_observer_predict(&noise, 0, 0, dt);
     if (o->adapt)
@@ -146,7 +151,8 @@ void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, doub
     for (int axis = 0; axis < 2; axis++) {
         mean[axis] = mean_of(&c, axis);
         for (int i = 0; i < N; i++)
-            P[i][axis] = cross(&c, i, axis, i == PP_X_THETA ? angle : o->x[i], mean[axis], noise.P[axis][axis]);
+            P[i][axis] = cross(&c, i, axis, i == PP_X_THETA ? angle : o->x[i], mean[axis],
+                               noise.P[axis][axis]);
     }
     pp_real S[3] = {noise.P[0][0], 0, noise.P[1][1]}; /* dd, dq, qq */
     for (int k = 0; k < POINTS; k++) {

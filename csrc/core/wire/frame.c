@@ -28,7 +28,10 @@ const char *pp_refusal_text(pp_refusal refusal)
 }
 
 /* Bytes of a value, 0 where they vary. */
-static size_t width(pp_encoding e) { return e == PP_FLOAT32 ? 4 : e == PP_INT16 ? 2 : e == PP_FLOAT64 ? 8 : 0; }
+static size_t width(pp_encoding e)
+{
+    return e == PP_FLOAT32 ? 4 : e == PP_INT16 ? 2 : e == PP_FLOAT64 ? 8 : 0;
+}
 
 pp_refusal pp_frame_read(const uint8_t *b, size_t length, pp_frame *frame)
 {
@@ -84,8 +87,8 @@ static const uint8_t *varint(const uint8_t *p, const uint8_t *end, uint32_t *v)
     return NULL;
 }
 
-static pp_refusal delta_values(const pp_frame *f, const uint8_t *p, const uint8_t *end, const double *scale,
-                               double *const *column)
+static pp_refusal delta_values(const pp_frame *f, const uint8_t *p, const uint8_t *end,
+                               const double *scale, double *const *column)
 {
     for (int c = 0; c < f->channels; c++) {
         uint32_t sum = 0, zigzag;
@@ -115,8 +118,8 @@ static pp_refusal float_values(const pp_frame *f, const uint8_t *p, double *cons
     return doubt == 0 ? PP_REFUSED_NOT : PP_REFUSED_NUMBER;
 }
 
-pp_refusal pp_frame_values(const pp_frame *f, const uint8_t *bytes, size_t length, const double *scale,
-                           double *const *column)
+pp_refusal pp_frame_values(const pp_frame *f, const uint8_t *bytes, size_t length,
+                           const double *scale, double *const *column)
 {
     const uint8_t *p = bytes + PP_FRAME_HEADER;
     if (f->encoding == PP_DELTA)
@@ -131,7 +134,8 @@ pp_refusal pp_frame_values(const pp_frame *f, const uint8_t *bytes, size_t lengt
 
 static void write_header(const pp_frame *f, uint8_t *out)
 {
-    out[0] = PP_FRAME_MAGIC, out[1] = PP_FRAME_VERSION, out[2] = (uint8_t)f->encoding, out[3] = (uint8_t)f->channels;
+    out[0] = PP_FRAME_MAGIC, out[1] = PP_FRAME_VERSION, out[2] = (uint8_t)f->encoding,
+    out[3] = (uint8_t)f->channels;
     put(out + 4, (uint32_t)f->samples, 2);
     put(out + 6, f->boot, 2);
     put(out + 8, f->seq, 4);
@@ -172,13 +176,15 @@ static bool put_float(uint8_t *p, pp_encoding e, double x)
 }
 
 /* Channel after channel; returns the end, NULL where it does not fit. */
-static uint8_t *put_delta(const pp_frame *f, const double *values, const double *scale, uint8_t *p, uint8_t *end)
+static uint8_t *put_delta(const pp_frame *f, const double *values, const double *scale, uint8_t *p,
+                          uint8_t *end)
 {
     for (int c = 0; c < f->channels; c++) {
         uint32_t before = 0;
         for (int s = 0; s < f->samples; s++) {
             int32_t v;
-            if (end - p < 5 || !quantise(values[s * f->channels + c], scale ? scale[c] : 1, 1073741823, &v))
+            if (end - p < 5 ||
+                !quantise(values[s * f->channels + c], scale ? scale[c] : 1, 1073741823, &v))
                 return NULL;
             uint32_t d = (uint32_t)v - before, z = (d << 1) ^ (0u - (d >> 31));
             before = (uint32_t)v;
@@ -190,10 +196,12 @@ static uint8_t *put_delta(const pp_frame *f, const double *values, const double 
     return p;
 }
 
-size_t pp_frame_write(const pp_frame *f, const double *values, const double *scale, uint8_t *out, size_t room)
+size_t pp_frame_write(const pp_frame *f, const double *values, const double *scale, uint8_t *out,
+                      size_t room)
 {
     size_t count = (size_t)f->channels * (size_t)f->samples, each = width(f->encoding);
-    bool fits = f->channels > 0 && f->channels <= PP_FRAME_CHANNELS_MAX && f->samples > 0 && f->samples < 65536;
+    bool fits = f->channels > 0 && f->channels <= PP_FRAME_CHANNELS_MAX && f->samples > 0 &&
+                f->samples < 65536;
     if (!fits || room < PP_FRAME_HEADER + count * each)
         return 0;
     write_header(f, out);

@@ -28,9 +28,11 @@ typedef struct pp_json_memory {
 } pp_json_memory;
 
 /* Decoders: rows into *rows; nothing is read beyond length. */
-pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory, const uint8_t *bytes, size_t length,
-                          pp_rows *rows);
-pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *bytes, size_t length, pp_rows *rows);
-pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *bytes, size_t length, pp_rows *rows);
+pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory,
+                          const uint8_t *bytes, size_t length, pp_rows *rows);
+pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *bytes, size_t length,
+                               pp_rows *rows);
+pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *bytes, size_t length,
+                            pp_rows *rows);
 
 #endif

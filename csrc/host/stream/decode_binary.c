@@ -126,7 +126,8 @@ static int target_of(pp_stream_config *config, const metric *m)
         return m->has_alias && m->alias < PP_ALIASES_MAX ? config->alias[m->alias] : PP_TO_NOWHERE;
     int target = PP_TO_NOWHERE;
     for (int k = 0; k < config->key_count && target == PP_TO_NOWHERE; k++)
-        if ((size_t)config->keys[k].length == length && memcmp(config->keys[k].name, m->name.p, length) == 0)
+        if ((size_t)config->keys[k].length == length &&
+            memcmp(config->keys[k].name, m->name.p, length) == 0)
             target = config->keys[k].target;
     if (m->has_alias && m->alias < PP_ALIASES_MAX && target != PP_TO_NOWHERE)
         config->alias[m->alias] = (int16_t)target;
@@ -180,7 +181,8 @@ static pp_refusal place(pp_stream_config *config, const metric *m, payload *p, p
 static inline bool place_plain(const pp_stream_config *config, span s, payload *p, pp_rows *rows)
 {
     const uint8_t *b = s.p;
-    if (s.end - b != 9 || b[0] != 2 << 3 || b[1] > 127 || b[2] != 4 << 3 || b[3] > 127 || b[4] != (FLOAT_32 << 3 | 5))
+    if (s.end - b != 9 || b[0] != 2 << 3 || b[1] > 127 || b[2] != 4 << 3 || b[3] > 127 ||
+        b[4] != (FLOAT_32 << 3 | 5))
         return false;
     int target = config->alias[b[1]];
     float x;
@@ -199,14 +201,16 @@ static pp_refusal finish(const pp_stream_config *config, const payload *p, pp_ro
     for (int c = 0; c < config->channels; c++)
         if (!(p->seen >> c & 1))
             rows->column[c][0] = __builtin_nan("");
-    int64_t unit = p->metric_timed ? (int64_t)config->time_unit : 1000000; /* the payload's own stamp is in ms */
+    int64_t unit = p->metric_timed ? (int64_t)config->time_unit
+                                   : 1000000; /* the payload's own stamp is in ms */
     if (__builtin_mul_overflow(p->time, unit, &rows->time[0]))
         return PP_REFUSED_NUMBER;
     rows->count = 1;
     return PP_REFUSED_NOT;
 }
 
-pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, size_t length, pp_rows *rows)
+pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, size_t length,
+                               pp_rows *rows)
 {
     span s = {data, data + length}, part;
     payload p = {0};
@@ -271,7 +275,8 @@ static double value_at(const uint8_t *p, int size, double scale)
     return scale * (double)x;
 }
 
-static pp_refusal packed_values(const pp_stream_config *config, const uint8_t *p, int count, pp_rows *rows)
+static pp_refusal packed_values(const pp_stream_config *config, const uint8_t *p, int count,
+                                pp_rows *rows)
 {
     int channels = config->channels, size = config->layout.value;
     double doubt = 0;
@@ -292,7 +297,8 @@ static pp_refusal packed_values(const pp_stream_config *config, const uint8_t *p
     return doubt == 0 ? PP_REFUSED_NOT : PP_REFUSED_NUMBER;
 }
 
-pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *b, size_t length, pp_rows *rows)
+pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *b, size_t length,
+                            pp_rows *rows)
 {
     const pp_layout *l = &config->layout;
     if (length < (size_t)l->data)
@@ -301,12 +307,13 @@ pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *b, si
         return PP_REFUSED_SYNTAX;
     size_t row = (size_t)config->channels * (size_t)l->value, body = length - (size_t)l->data;
     uint64_t count = field(l->samples, b, body / row);
-    if (field(l->channels, b, (uint64_t)config->channels) != (uint64_t)config->channels || count < 1 ||
-        count > (uint64_t)rows->room || body != count * row)
+    if (field(l->channels, b, (uint64_t)config->channels) != (uint64_t)config->channels ||
+        count < 1 || count > (uint64_t)rows->room || body != count * row)
         return PP_REFUSED_COUNT;
     uint64_t seq = field(l->seq, b, 0), step = field(l->step, b, 0);
     int64_t first = (int64_t)field(l->time, b, 0), unit = (int64_t)config->time_unit, last;
-    if (seq > INT64_MAX / 2 || step > INT64_MAX / 4 || __builtin_mul_overflow(first, unit, &first) ||
+    if (seq > INT64_MAX / 2 || step > INT64_MAX / 4 ||
+        __builtin_mul_overflow(first, unit, &first) ||
         __builtin_mul_overflow((int64_t)step, (int64_t)count * unit, &last) ||
         __builtin_add_overflow(first, last, &last))
         return PP_REFUSED_NUMBER;

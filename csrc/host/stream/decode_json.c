@@ -30,7 +30,8 @@ static bool fail(reader *r, pp_refusal why)
 
 static inline void space(reader *r)
 {
-    while (r->p < r->end && *r->p <= ' ' && (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
+    while (r->p < r->end && *r->p <= ' ' &&
+           (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
         r->p++;
 }
 
@@ -155,7 +156,8 @@ static inline const uint8_t *known(const reader *r, const uint8_t *p, int *targe
         memcpy(text, p, 16);
     else
         memcpy(text, p, (size_t)(r->end - p));
-    if (((text[0] ^ h->text[0]) & h->mask[0]) | ((text[1] ^ h->text[1]) & h->mask[1]) || h->width == 0)
+    if (((text[0] ^ h->text[0]) & h->mask[0]) | ((text[1] ^ h->text[1]) & h->mask[1]) ||
+        h->width == 0)
         return NULL;
     *target = h->target;
     return p + h->width;
@@ -323,9 +325,10 @@ static bool times(reader *r)
         return fail(r, PP_REFUSED_NUMBER);
     if (r->has[-PP_TO_TIME]) {
         int64_t scale = (int64_t)unit;
-        bool fits =
-            r->time_is_whole ? !__builtin_mul_overflow(r->time_whole, scale, &first) : to_ns(r->time, unit, &first);
-        if (!fits || first > INT64_MAX / 2 || first < INT64_MIN / 2 || step > INT64_MAX / 4 / (r->rows->count + 1))
+        bool fits = r->time_is_whole ? !__builtin_mul_overflow(r->time_whole, scale, &first)
+                                     : to_ns(r->time, unit, &first);
+        if (!fits || first > INT64_MAX / 2 || first < INT64_MIN / 2 ||
+            step > INT64_MAX / 4 / (r->rows->count + 1))
             return fail(r, PP_REFUSED_NUMBER);
     }
     for (int i = 0; i < r->rows->count; i++)
@@ -344,8 +347,8 @@ static bool single(reader *r, const double *values)
     return true;
 }
 
-pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory, const uint8_t *bytes, size_t length,
-                          pp_rows *rows)
+pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory,
+                          const uint8_t *bytes, size_t length, pp_rows *rows)
 {
     double values[PP_STREAM_CHANNELS_MAX];
     reader r;

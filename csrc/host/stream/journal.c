@@ -37,7 +37,8 @@ struct pp_journal {
 };
 
 #if defined __x86_64__
-__attribute__((target("sse4.2"))) static uint32_t crc32c_fast(uint32_t crc, const uint8_t *p, size_t n)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_fast(uint32_t crc, const uint8_t *p,
+                                                              size_t n)
 {
     uint64_t c = crc, v;
     for (; n >= 8; n -= 8, p += 8) {
@@ -99,7 +100,8 @@ static void leave_segment(pp_journal *j)
 static bool room(const pp_journal *j)
 {
     struct statvfs disk;
-    return statvfs(j->folder, &disk) || (uint64_t)disk.f_bavail * disk.f_frsize >= j->size + j->spare;
+    return statvfs(j->folder, &disk) ||
+           (uint64_t)disk.f_bavail * disk.f_frsize >= j->size + j->spare;
 }
 
 /* A new segment with its blocks allocated, so that a full disk shows here and not as a fault at the copy. */
@@ -132,7 +134,8 @@ static bool enter_segment(pp_journal *j)
     return true;
 }
 
-pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t spare_bytes, uint64_t after)
+pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t spare_bytes,
+                            uint64_t after)
 {
     if (strlen(folder) >= NAME - 64) {
         errno = ENAMETOOLONG;
@@ -167,7 +170,8 @@ void pp_journal_close(pp_journal *j)
     free(j);
 }
 
-bool pp_journal_append(pp_journal *j, int number, int64_t arrival_ns, const void *bytes, size_t length)
+bool pp_journal_append(pp_journal *j, int number, int64_t arrival_ns, const void *bytes,
+                       size_t length)
 {
     size_t need = padded(length);
     if (length == 0 || need > j->size - HEADER)

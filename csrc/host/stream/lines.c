@@ -19,7 +19,8 @@ static char *backwards(uint64_t value, char *end)
  * multiplication: of a tie's neighbourhood of 1e-7 of the last digit, either side may come. */
 static uint64_t nine_digits(double a, int *exponent)
 {
-    static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13};
+    static const double power[] = {1,   1e1, 1e2, 1e3,  1e4,  1e5,  1e6,
+                                   1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13};
     int e = -4;
     while (e < 8 && a >= (e < 0 ? 1 / power[-e - 1] : power[e + 1]))
         e++;
@@ -80,8 +81,9 @@ static char *append_time(char *at, int64_t time)
     return append(at, first, (size_t)(digits + TIME_TEXT - first));
 }
 
-size_t pp_lines_write(const char *head, size_t head_length, const char *const *names, const size_t *lengths, int count,
-                      const double *const *columns, const int64_t *time, long rows, char *out)
+size_t pp_lines_write(const char *head, size_t head_length, const char *const *names,
+                      const size_t *lengths, int count, const double *const *columns,
+                      const int64_t *time, long rows, char *out)
 {
     char *end = out;
     for (long row = 0; row < rows; row++) {

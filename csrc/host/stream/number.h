@@ -12,10 +12,16 @@ bool pp_number_part(uint8_t c);
 /* Reads a number at p; the position behind it, NULL where there is none or it overflows. */
 const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out);
 
-static inline bool pp_digit(const uint8_t *p, const uint8_t *end) { return p < end && (unsigned)(*p - '0') < 10; }
+static inline bool pp_digit(const uint8_t *p, const uint8_t *end)
+{
+    return p < end && (unsigned)(*p - '0') < 10;
+}
 
 /* The high bit of each byte of x (characters xor '0') that is no digit, exact up to the first one beyond ASCII. */
-static inline uint64_t pp_no_digits(uint64_t x) { return ((x + 0x7676767676767676) | x) & 0x8080808080808080; }
+static inline uint64_t pp_no_digits(uint64_t x)
+{
+    return ((x + 0x7676767676767676) | x) & 0x8080808080808080;
+}
 
 /* Eight digits, the first in the lowest byte, as a number: pairs, fours, eight. */
 static inline uint64_t pp_eight_digits(uint64_t x)
@@ -62,7 +68,8 @@ static inline const uint8_t *pp_short_number(const uint8_t *p, double *out)
 /* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)? as RFC 8259 has it. */
 static inline const uint8_t *pp_number(const uint8_t *p, const uint8_t *end, double *out)
 {
-    static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const double power[] = {1,   1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     const uint8_t *start = p;
     if (end - p > 9) {
         const uint8_t *behind = pp_short_number(p, out);

@@ -8,7 +8,8 @@ enum { FRESH = 1024 };
 
 static void add_gap(pp_sequence *s, int64_t first, int64_t end)
 {
-    if (s->gaps == PP_GAPS_MAX) { /* the oldest is given up: what comes of it later counts as a duplicate */
+    if (s->gaps ==
+        PP_GAPS_MAX) { /* the oldest is given up: what comes of it later counts as a duplicate */
         memmove(s->gap_first, s->gap_first + 1, sizeof s->gap_first - sizeof s->gap_first[0]);
         memmove(s->gap_end, s->gap_end + 1, sizeof s->gap_end - sizeof s->gap_end[0]);
         s->gaps--;
@@ -50,7 +51,8 @@ static pp_memory *memory_of(pp_sequence *s, int64_t seq, int64_t count)
     return &s->memory[(uint64_t)(seq / count) % PP_MEMORY];
 }
 
-static pp_order judge_behind(pp_sequence *s, int64_t seq, int64_t count, int64_t time_ns, bool counted)
+static pp_order judge_behind(pp_sequence *s, int64_t seq, int64_t count, int64_t time_ns,
+                             bool counted)
 {
     const pp_memory *m = memory_of(s, seq, count);
     if (!counted && m->seq == seq)
@@ -81,7 +83,8 @@ void pp_sequence_start(pp_sequence *s)
         s->memory[i].seq = -1;
 }
 
-pp_order pp_sequence_take(pp_sequence *s, int64_t seq, int64_t count, int64_t time_ns, int64_t boot, int64_t *lost)
+pp_order pp_sequence_take(pp_sequence *s, int64_t seq, int64_t count, int64_t time_ns, int64_t boot,
+                          int64_t *lost)
 {
     pp_order order = judge(s, seq, count, time_ns, boot);
     *lost = order == PP_ORDER_LATE ? -count : 0;

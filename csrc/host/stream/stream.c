@@ -41,8 +41,8 @@ static char *map_twice(size_t bytes)
     if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0)
         at = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (int half = 0; half < 2 && at != MAP_FAILED; half++)
-        if (mmap(at + (size_t)half * bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-            MAP_FAILED) {
+        if (mmap(at + (size_t)half * bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+                 fd, 0) == MAP_FAILED) {
             munmap(at, 2 * bytes);
             at = MAP_FAILED;
         }
@@ -176,7 +176,8 @@ static void wake(pp_stream *s)
 
 static void publish(pp_stream *s, const pp_rows *rows, int64_t arrival_ns)
 {
-    int64_t *arrival = (int64_t *)cell(s, ARRIVAL, s->head), *seq = (int64_t *)cell(s, SEQ, s->head);
+    int64_t *arrival = (int64_t *)cell(s, ARRIVAL, s->head),
+            *seq = (int64_t *)cell(s, SEQ, s->head);
     int64_t step = s->config.seq_per_sample && rows->seq >= 0;
     for (int i = 0; i < rows->count; i++) {
         arrival[i] = arrival_ns;
@@ -189,7 +190,8 @@ static void publish(pp_stream *s, const pp_rows *rows, int64_t arrival_ns)
     wake(s);
 }
 
-bool pp_stream_push(pp_stream *s, const uint8_t *bytes, size_t length, int64_t arrival_ns, int flags)
+bool pp_stream_push(pp_stream *s, const uint8_t *bytes, size_t length, int64_t arrival_ns,
+                    int flags)
 {
     count(&s->counts.messages, 1);
     count(&s->counts.bytes, (int64_t)length);
@@ -198,17 +200,20 @@ bool pp_stream_push(pp_stream *s, const uint8_t *bytes, size_t length, int64_t a
         return true;
     }
     pp_rows rows;
-    rows.room = s->room, rows.count = 0, rows.seq = rows.boot = -1, rows.dropped = 0, rows.short_seq = false;
+    rows.room = s->room, rows.count = 0, rows.seq = rows.boot = -1, rows.dropped = 0,
+    rows.short_seq = false;
     rows.time = (int64_t *)cell(s, TIME, s->head);
     for (int c = 0; c < s->config.channels; c++)
         rows.column[c] = (double *)cell(s, FIRST_CHANNEL + c, s->head);
-    pp_refusal why = length > s->config.size_limit ? PP_REFUSED_SIZE : decode(s, bytes, length, &rows);
+    pp_refusal why =
+        length > s->config.size_limit ? PP_REFUSED_SIZE : decode(s, bytes, length, &rows);
     if (why != PP_REFUSED_NOT) {
         count(&s->counts.refused[why], 1);
         return true;
     }
     pp_journal *journal = __atomic_load_n(&s->journal, __ATOMIC_ACQUIRE);
-    if (journal && !(flags & PP_PUSH_STORED) && !pp_journal_append(journal, s->number, arrival_ns, bytes, length)) {
+    if (journal && !(flags & PP_PUSH_STORED) &&
+        !pp_journal_append(journal, s->number, arrival_ns, bytes, length)) {
         count(&s->counts.unjournaled, 1);
         return false;
     }

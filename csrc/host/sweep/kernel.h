@@ -29,8 +29,10 @@ typedef struct pp_block {
 typedef bool pp_kernel(const pp_block *block);
 
 pp_kernel pp_kernel_plain, pp_kernel_avx2, pp_kernel_avx512;
-pp_kernel pp_kernel_fast_avx2, pp_kernel_fast_avx512, pp_kernel_single_avx2, pp_kernel_single_avx512;
+pp_kernel pp_kernel_fast_avx2, pp_kernel_fast_avx512, pp_kernel_single_avx2,
+    pp_kernel_single_avx512;
 extern const int pp_width_plain, pp_width_avx2, pp_width_avx512;
-extern const int pp_width_fast_avx2, pp_width_fast_avx512, pp_width_single_avx2, pp_width_single_avx512;
+extern const int pp_width_fast_avx2, pp_width_fast_avx512, pp_width_single_avx2,
+    pp_width_single_avx512;
 
 #endif

@@ -14,7 +14,10 @@ const int PP_WIDTH = GROUPS * PP_LANES;
 typedef pp_real reductions[PP_OUTPUTS_MAX][GROUPS];
 
 /* An amplitude is compared and squared by its square, the root taken once at the end. */
-static bool squared(pp_reduced r) { return r.channel == PP_CHANNEL_i_s && r.reducer >= PP_RMS && r.reducer <= PP_PEAK; }
+static bool squared(pp_reduced r)
+{
+    return r.channel == PP_CHANNEL_i_s && r.reducer >= PP_RMS && r.reducer <= PP_PEAK;
+}
 
 /* Folds one sample into a reduced output; the amplitude comes squared. */
 PP_INLINE pp_real fold(pp_reduced r, pp_real so_far, pp_real x)
@@ -57,7 +60,8 @@ static void transpose(const pp_block *b, int group, pp_real *lanes, size_t field
 }
 
 /* Poisons the outputs of lanes whose state left the finite numbers, as a single run refuses them. */
-static void poison(const pp_block *b, int group, const pp_real *state, size_t fields, reductions sum)
+static void poison(const pp_block *b, int group, const pp_real *state, size_t fields,
+                   reductions sum)
 {
     pp_real doubt = pp_set(0);
     for (size_t f = 0; f < fields; f++)
@@ -82,9 +86,15 @@ static void store(const pp_block *b, int which, long k, int c, double value)
 }
 
 /* True where output o takes this sample: a final value only the last one. */
-PP_INLINE bool takes(const pp_block *b, int o, bool last) { return last || b->outputs[o].reducer != PP_FINAL; }
+PP_INLINE bool takes(const pp_block *b, int o, bool last)
+{
+    return last || b->outputs[o].reducer != PP_FINAL;
+}
 
-PP_INLINE bool stopped(const pp_block *b) { return __atomic_load_n(b->stop, __ATOMIC_RELAXED) != 0; }
+PP_INLINE bool stopped(const pp_block *b)
+{
+    return __atomic_load_n(b->stop, __ATOMIC_RELAXED) != 0;
+}
 
 PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa, bool adaptive)
 {
@@ -109,7 +119,8 @@ PP_INLINE bool run_foc(const pp_block *b, reductions sum, int with, bool mtpa, b
                 if (!takes(b, o, k == samples))
                     continue;
                 pp_real v = r.reducer == PP_SETTLE
-                                ? settling(&m[g].scenario, x[g].motor.w * m[g].motor.from_w, sample, sum[o][g])
+                                ? settling(&m[g].scenario, x[g].motor.w * m[g].motor.from_w, sample,
+                                           sum[o][g])
                             : squared(r) ? pp_foc_square(&m[g], &x[g])
                                          : pp_foc_channel(&m[g], &x[g], sample, load[g], r.channel);
                 sum[o][g] = fold(r, sum[o][g], v);
@@ -139,12 +150,12 @@ typedef struct bldc_clock {
 } bldc_clock;
 
 /* Lanes in `due` take their sample: the controller sets the input, the outputs get their share. */
-PP_INLINE void sample_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_bldc_run *x, pp_real sample,
-                           pp_mask due, pp_bldc_input *held, reductions sum)
+PP_INLINE void sample_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_bldc_run *x,
+                           pp_real sample, pp_mask due, pp_bldc_input *held, reductions sum)
 {
     const pp_real samples = pp_set((pp_scalar)b->cases[0]->samples), before = x->integrator;
-    pp_bldc_input in =
-        pp_bldc_sample(m, x, pp_scenario_speed(&m->scenario, sample), pp_scenario_load(&m->scenario, sample));
+    pp_bldc_input in = pp_bldc_sample(m, x, pp_scenario_speed(&m->scenario, sample),
+                                      pp_scenario_load(&m->scenario, sample));
     x->integrator = pp_select(due, x->integrator, before);
     held->u = pp_select(due, in.u, held->u);
     held->T = pp_select(due, in.T, held->T);
@@ -167,15 +178,17 @@ PP_INLINE void sample_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_
 }
 
 /* Lanes without time left begin their next substep, or sample first; false when all are at their end. */
-PP_INLINE bool wind_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_bldc_run *x, bldc_clock *c,
-                         pp_bldc_going *on, reductions sum)
+PP_INLINE bool wind_bldc(const pp_block *b, int g, const pp_bldc_model *m, pp_bldc_run *x,
+                         bldc_clock *c, pp_bldc_going *on, reductions sum)
 {
-    const pp_real none = pp_set(0), one = pp_set(1), samples = pp_set((pp_scalar)b->cases[0]->samples);
+    const pp_real none = pp_set(0), one = pp_set(1),
+                  samples = pp_set((pp_scalar)b->cases[0]->samples);
     pp_mask idle = (on->left <= none) | (c->segments >= PP_R(PP_BLDC_SEGMENTS_MAX));
     pp_mask due = idle & (c->substeps <= none) & (c->sample <= samples);
     if (pp_any(due)) {
         sample_bldc(b, g, m, x, c->sample, due, &on->in, sum);
-        c->substeps = pp_select(due & (c->sample < samples), pp_set((pp_scalar)b->cases[0]->substeps), c->substeps);
+        c->substeps = pp_select(due & (c->sample < samples),
+                                pp_set((pp_scalar)b->cases[0]->substeps), c->substeps);
         c->sample = pp_select(due, c->sample + one, c->sample);
     }
     pp_mask begins = idle & (c->substeps > none);
@@ -226,7 +239,8 @@ static bool bldc_adaptive(const pp_block *b, reductions sum)
                 return false;
             sample_bldc(b, g, &m, &x, pp_set((pp_scalar)k), none == none, &in, sum);
             if (k < samples)
-                pp_bldc_adapt(&m.motor, &x.motor, in, m.scenario.period, &m.tolerance, &x.step, &x.energy, NULL, NULL);
+                pp_bldc_adapt(&m.motor, &x.motor, in, m.scenario.period, &m.tolerance, &x.step,
+                              &x.energy, NULL, NULL);
         }
         poison(b, g, (const pp_real *)&x, sizeof x / sizeof(pp_real), sum);
     }
@@ -234,15 +248,30 @@ static bool bldc_adaptive(const pp_block *b, reductions sum)
 }
 
 /* One compiled loop for each set of features that a run can need, so that the plain ones stay lean. */
-static bool foc_plain(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, false, false); }
-static bool foc_angle(const pp_block *b, reductions sum) { return run_foc(b, sum, PP_WITH_SIMPLE, false, false); }
+static bool foc_plain(const pp_block *b, reductions sum)
+{
+    return run_foc(b, sum, 0, false, false);
+}
+static bool foc_angle(const pp_block *b, reductions sum)
+{
+    return run_foc(b, sum, PP_WITH_SIMPLE, false, false);
+}
 static bool foc_full(const pp_block *b, reductions sum)
 {
     return run_foc(b, sum, PP_WITH_EVERYTHING, b->cases[0]->mtpa, false);
 }
-static bool foc_adaptive(const pp_block *b, reductions sum) { return run_foc(b, sum, 0, b->cases[0]->mtpa, true); }
-static bool bldc_plain(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_SIMPLE); }
-static bool bldc_full(const pp_block *b, reductions sum) { return run_bldc(b, sum, PP_WITH_EVERYTHING); }
+static bool foc_adaptive(const pp_block *b, reductions sum)
+{
+    return run_foc(b, sum, 0, b->cases[0]->mtpa, true);
+}
+static bool bldc_plain(const pp_block *b, reductions sum)
+{
+    return run_bldc(b, sum, PP_WITH_SIMPLE);
+}
+static bool bldc_full(const pp_block *b, reductions sum)
+{
+    return run_bldc(b, sum, PP_WITH_EVERYTHING);
+}
 
 bool PP_KERNEL(const pp_block *b)
 {

@@ -12,7 +12,11 @@
 #include "../clock.h"
 #include "kernel.h"
 
-enum { CHUNK = 64, THREADS_MAX = 256, SINGLE_SAMPLES = 1 << 24 }; /* floats count whole numbers to 2^24 */
+enum {
+    CHUNK = 64,
+    THREADS_MAX = 256,
+    SINGLE_SAMPLES = 1 << 24
+}; /* floats count whole numbers to 2^24 */
 
 typedef struct lanes {
     pp_kernel *run;
@@ -154,8 +158,8 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
 
 static bool alike(const pp_case *a, const pp_case *b)
 {
-    return a->samples == b->samples && a->substeps == b->substeps && a->with == b->with && a->six_step == b->six_step &&
-           a->mtpa == b->mtpa && a->adaptive == b->adaptive;
+    return a->samples == b->samples && a->substeps == b->substeps && a->with == b->with &&
+           a->six_step == b->six_step && a->mtpa == b->mtpa && a->adaptive == b->adaptive;
 }
 
 /* The next cases of the chunk that can run side by side. */
@@ -186,7 +190,8 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
     const pp_case *cases[PP_LANES_MAX];
     int count;
     while ((count = gather(batch, *job->lanes->width, cases)) > 0) {
-        pp_block block = {cases, count, s->outputs, s->output_count, s->results, s->trace, &job->stop};
+        pp_block block = {cases,      count,    s->outputs, s->output_count,
+                          s->results, s->trace, &job->stop};
         bool ended = job->lanes->run(&block);
         for (int i = 0; i < count; i++)
             judge(s, cases[i], ended);
@@ -237,7 +242,9 @@ static void *worker(void *argument)
 
 static void launch(pp_sweep_job *job)
 {
-    int wanted = job->sweep.threads < 1 ? 1 : job->sweep.threads > THREADS_MAX ? THREADS_MAX : job->sweep.threads;
+    int wanted = job->sweep.threads < 1             ? 1
+                 : job->sweep.threads > THREADS_MAX ? THREADS_MAX
+                                                    : job->sweep.threads;
     pthread_mutex_lock(&job->lock);
     job->chunk = chunk_size(job, wanted);
     while (job->running < wanted && !pthread_create(&job->thread[job->running], NULL, worker, job))
@@ -278,7 +285,10 @@ bool pp_sweep_wait(pp_sweep_job *job, double seconds)
     return all;
 }
 
-long pp_sweep_done(const pp_sweep_job *job) { return __atomic_load_n(&job->done, __ATOMIC_RELAXED); }
+long pp_sweep_done(const pp_sweep_job *job)
+{
+    return __atomic_load_n(&job->done, __ATOMIC_RELAXED);
+}
 
 void pp_sweep_cancel(pp_sweep_job *job) { __atomic_store_n(&job->stop, 1, __ATOMIC_RELAXED); }
 

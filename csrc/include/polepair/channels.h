@@ -45,7 +45,10 @@ typedef struct pp_trace {
 
 /* Set of channels as bits. */
 #define PP_BIT(name) (1u << PP_CHANNEL_##name)
-enum { PP_CHANNELS_ENERGY = PP_BIT(energy_in) | PP_BIT(energy_copper) | PP_BIT(energy_friction) | PP_BIT(energy_load) };
+enum {
+    PP_CHANNELS_ENERGY = PP_BIT(energy_in) | PP_BIT(energy_copper) | PP_BIT(energy_friction) |
+    PP_BIT(energy_load)
+};
 enum { PP_CHANNELS_PHASE = PP_BIT(ia) | PP_BIT(ib) | PP_BIT(ic) };
 
 #endif

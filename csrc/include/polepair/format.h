@@ -5,7 +5,13 @@
 
 #include "polepair/frame.h"
 
-enum { PP_STREAM_CHANNELS_MAX = 64, PP_NAME_MAX = 48, PP_GAPS_MAX = 64, PP_MEMORY = 64, PP_ALIASES_MAX = 256 };
+enum {
+    PP_STREAM_CHANNELS_MAX = 64,
+    PP_NAME_MAX = 48,
+    PP_GAPS_MAX = 64,
+    PP_MEMORY = 64,
+    PP_ALIASES_MAX = 256
+};
 
 typedef enum pp_format {
     PP_FORMAT_FRAME,
@@ -16,7 +22,14 @@ typedef enum pp_format {
 } pp_format;
 
 /* Where a key, metric or alias leads: a column (0..), or one of these. */
-enum { PP_TO_TIME = -1, PP_TO_SEQ = -2, PP_TO_BOOT = -3, PP_TO_STEP = -4, PP_TO_ROWS = -5, PP_TO_NOWHERE = -6 };
+enum {
+    PP_TO_TIME = -1,
+    PP_TO_SEQ = -2,
+    PP_TO_BOOT = -3,
+    PP_TO_STEP = -4,
+    PP_TO_ROWS = -5,
+    PP_TO_NOWHERE = -6
+};
 
 /* A name of the payload and where it leads. */
 typedef struct pp_key {

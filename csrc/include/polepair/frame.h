@@ -5,11 +5,22 @@
 
 #include "polepair/base.h"
 
-enum { PP_FRAME_MAGIC = 0x50, PP_FRAME_VERSION = 1, PP_FRAME_HEADER = 32, PP_FRAME_CHANNELS_MAX = 64 };
+enum {
+    PP_FRAME_MAGIC = 0x50,
+    PP_FRAME_VERSION = 1,
+    PP_FRAME_HEADER = 32,
+    PP_FRAME_CHANNELS_MAX = 64
+};
 
 /* FLOAT32 and FLOAT64: rows of values. INT16: rows of integers, value = integer * scale. DELTA: channel after channel,
  * the integers' differences as zigzag varints (the first against 0), |integer| < 2^31. */
-typedef enum pp_encoding { PP_FLOAT32, PP_INT16, PP_DELTA, PP_FLOAT64, PP_ENCODING_COUNT } pp_encoding;
+typedef enum pp_encoding {
+    PP_FLOAT32,
+    PP_INT16,
+    PP_DELTA,
+    PP_FLOAT64,
+    PP_ENCODING_COUNT
+} pp_encoding;
 
 typedef struct pp_frame {
     pp_encoding encoding;
@@ -37,11 +48,12 @@ const char *pp_refusal_text(pp_refusal refusal);
 pp_refusal pp_frame_read(const uint8_t *bytes, size_t length, pp_frame *frame);
 /* Decodes the values of a frame that pp_frame_read accepted: sample s of channel c to column[c][s]. `scale` (channels
  * values, used by INT16 and DELTA) may be NULL for 1. */
-pp_refusal pp_frame_values(const pp_frame *frame, const uint8_t *bytes, size_t length, const double *scale,
-                           double *const *column);
+pp_refusal pp_frame_values(const pp_frame *frame, const uint8_t *bytes, size_t length,
+                           const double *scale, double *const *column);
 /* Writes a frame; values: samples x channels, row by row. Returns its length, 0 where `room` does not do or a value does
  * not fit its encoding. */
-size_t pp_frame_write(const pp_frame *frame, const double *values, const double *scale, uint8_t *out, size_t room);
+size_t pp_frame_write(const pp_frame *frame, const double *values, const double *scale,
+                      uint8_t *out, size_t room);
 
 #define PP_COBS_BROKEN ((size_t)-1)
 /* Consistent overhead byte stuffing (Cheshire & Baker, IEEE/ACM Trans. Networking 7(2) 1999). Encoding n bytes takes at

@@ -10,9 +10,10 @@ typedef struct pp_dims {
         r_winding; /* stator: gap surface, slot bottom, yoke, face of an air-gap winding */
     double r_magnet, r_base, r_corner,
         r_core; /* rotor: magnet face, base (centre), base at the edge, far side of the core */
-    double r_shaft, r_housing, half_pitch; /* shaft, outer radius of the housing, half a slot pitch [rad] */
+    double r_shaft, r_housing,
+        half_pitch; /* shaft, outer radius of the housing, half a slot pitch [rad] */
     double opening, opening_angle, slot_area,
-        slot_width;        /* slot opening [m], its half angle [rad], copper area [m^2], mean width [m] */
+        slot_width; /* slot opening [m], its half angle [rad], copper area [m^2], mean width [m] */
     double slot_permeance; /* specific slot permeance lambda = h/(3b) + tips */
     double arc;            /* magnet arc over pole pitch at the mean magnet radius */
     double magnet_length;
@@ -51,8 +52,9 @@ typedef struct pp_body {
 } pp_body;
 
 typedef struct pp_masses {
-    pp_body stator, rotor_core, web, magnets, shaft, bearings, housing, rotor; /* rotor: core + web + magnets + shaft */
-    double teeth;                                                              /* mass of the teeth [kg] */
+    pp_body stator, rotor_core, web, magnets, shaft, bearings, housing,
+        rotor;    /* rotor: core + web + magnets + shaft */
+    double teeth; /* mass of the teeth [kg] */
 } pp_masses;
 
 /* Mass and inertia of every part in closed form (SI). */

@@ -14,7 +14,8 @@ size_t pp_number_text(double value, char *out);
 size_t pp_lines_room(size_t head, const size_t *lengths, int count, long rows);
 /* Line protocol of `rows` points: head, "name=value" of each column where it is finite, joined by commas, and the time [ns];
  * a row without a finite value gives no line. Returns the bytes written. */
-size_t pp_lines_write(const char *head, size_t head_length, const char *const *names, const size_t *lengths, int count,
-                      const double *const *columns, const int64_t *time, long rows, char *out);
+size_t pp_lines_write(const char *head, size_t head_length, const char *const *names,
+                      const size_t *lengths, int count, const double *const *columns,
+                      const int64_t *time, long rows, char *out);
 
 #endif

@@ -39,6 +39,7 @@ typedef struct pp_operating_point {
 /* Steady state of id, iq at a speed: voltages and torque. */
 pp_operating_point pp_operating_at(const pp_machine *machine, double id, double iq, double omega_m);
 /* Most torque at a speed within |i| <= i_max and |u| <= u_max (phase, peak), field weakening included. */
-pp_operating_point pp_operating_limit(const pp_machine *machine, double omega_m, double i_max, double u_max);
+pp_operating_point pp_operating_limit(const pp_machine *machine, double omega_m, double i_max,
+                                      double u_max);
 
 #endif

@@ -17,7 +17,7 @@ typedef struct pp_annulus {
  * amplitude from pp_field_at. */
 typedef struct pp_field {
     double potential; /* scalar potential at the magnet face [A] */
-    double ratio;     /* (near radius / far radius)^nu of the air region, 0 for an open stator side */
+    double ratio; /* (near radius / far radius)^nu of the air region, 0 for an open stator side */
     int order;
 } pp_field;
 
@@ -33,6 +33,7 @@ double pp_carter(double opening, double pitch, double gap);
 
 /* The straightforward one-dimensional gap field B_1 [T], known to be about 18 % high on the SPMLoss motor: kept as the
  * documented wrong answer (Hanselman, Brushless PM Motor Design, ch. 4). */
-double pp_naive_gap_field(double Br, double mu_r, double thickness, double gap, double carter, double arc);
+double pp_naive_gap_field(double Br, double mu_r, double thickness, double gap, double carter,
+                          double arc);
 
 #endif

@@ -11,24 +11,37 @@
 #include "polepair/machine.h"
 #include "polepair/model/real.h"
 
-enum { PP_X_ID, PP_X_IQ, PP_X_WE, PP_X_THETA, PP_X_LOAD, PP_X_RS, PP_X_PSI, PP_X_COUNT, PP_X_ROW = 8 };
+enum {
+    PP_X_ID,
+    PP_X_IQ,
+    PP_X_WE,
+    PP_X_THETA,
+    PP_X_LOAD,
+    PP_X_RS,
+    PP_X_PSI,
+    PP_X_COUNT,
+    PP_X_ROW = 8
+};
 
 /* The machine as the observer sees it. */
 typedef struct pp_observed {
     pp_real Ld, Lq, Ld_inv, Lq_inv, Rs, psi, p, p_inv, J_inv, viscous, coulomb;
-    pp_real Rs_per_K, psi_per_K, winding_T, magnet_T; /* changes and temperatures that Rs and psi belong to */
+    pp_real Rs_per_K, psi_per_K, winding_T,
+        magnet_T; /* changes and temperatures that Rs and psi belong to */
     pp_real i_max, u_dc, torque_max;
 } pp_observed;
 
 /* What is uncertain; standard deviations, walks per root second. */
 typedef struct pp_uncertainty {
-    pp_real current;             /* of a current measurement [A] */
-    pp_real voltage;             /* of the mean voltage of an interval [V] */
-    pp_real load;                /* walk of the load torque [N m/s^0.5] */
-    pp_real acceleration;        /* walk of the electrical speed that no torque explains [rad/s/s^0.5] */
-    pp_real Rs, psi;             /* walks of the parameters; both 0: they stay as they are */
-    pp_real Rs_start, psi_start; /* standard deviations at the start, and for good where nothing shows them */
-    pp_real Rs_back, psi_back;   /* rates at which they return to the motor file's, which keeps that bound [1/s] */
+    pp_real current;      /* of a current measurement [A] */
+    pp_real voltage;      /* of the mean voltage of an interval [V] */
+    pp_real load;         /* walk of the load torque [N m/s^0.5] */
+    pp_real acceleration; /* walk of the electrical speed that no torque explains [rad/s/s^0.5] */
+    pp_real Rs, psi;      /* walks of the parameters; both 0: they stay as they are */
+    pp_real Rs_start,
+        psi_start; /* standard deviations at the start, and for good where nothing shows them */
+    pp_real Rs_back,
+        psi_back; /* rates at which they return to the motor file's, which keeps that bound [1/s] */
 } pp_uncertainty;
 
 /* The estimate says how far it can be trusted. */
@@ -45,12 +58,14 @@ typedef struct pp_observer {
     pp_uncertainty noise;
     pp_real x[PP_X_ROW], P[PP_X_ROW][PP_X_ROW]; /* P: the upper triangle */
     pp_real c, s;                               /* cos and sin of the angle */
-    pp_real turns;                              /* of the electrical angle; x holds it within +-pi */
-    pp_real r;                                  /* variance of a current measurement as learnt from the residuals */
-    pp_real nis;       /* normalised innovation squared of the last measurement, mean 2 where all is well */
+    pp_real turns; /* of the electrical angle; x holds it within +-pi */
+    pp_real r;     /* variance of a current measurement as learnt from the residuals */
+    pp_real
+        nis; /* normalised innovation squared of the last measurement, mean 2 where all is well */
     pp_real nis_short; /* its mean over some 200 measurements */
     pp_real we_mean;   /* mean of |electrical speed| over some 200 measurements */
-    pp_real slow[3];   /* id, iq, electrical speed without the noise of the last measurements: parameters are learnt
+    pp_real slow
+        [3]; /* id, iq, electrical speed without the noise of the last measurements: parameters are learnt
                         * by these, because noise shared with the residuals would drive them (errors in variables) */
     int64_t count;
     int rejected; /* bad samples in a row */
@@ -63,8 +78,8 @@ pp_observed pp_observed_from(const pp_params *params, const pp_machine *machine)
  * 0 for half a percent of i_max. adapt: Rs and psi are estimated along. */
 pp_uncertainty pp_uncertainty_from(const pp_observed *machine, double current, bool adapt);
 /* At rest with this electrical angle [rad], known to +-sigma. */
-void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_uncertainty *noise, double theta_e,
-                       double sigma);
+void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_uncertainty *noise,
+                       double theta_e, double sigma);
 /* dt seconds pass under the mean stator voltage (u_alpha, u_beta) [V]. */
 void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double dt);
 /* dt seconds pass under an unknown voltage: the currents are as good as unknown, the mechanics go on. */
@@ -72,7 +87,8 @@ void pp_observer_coast(pp_observer *o, double dt);
 /* A measurement of both currents [A]. */
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta);
 /* Both. */
-void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
+void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha,
+                      double i_beta);
 /* A measurement of the mechanical speed [rad/s], of the mechanical angle [rad] or of the bus current [A] with its standard
  * deviation. */
 void pp_observer_speed(pp_observer *o, double omega_m, double sigma);
@@ -80,9 +96,11 @@ void pp_observer_angle(pp_observer *o, double theta_m, double sigma);
 void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma);
 /* The correction that follows any prediction: P, covariance of each state with both currents in the rotor frame; S, theirs
  * (dd, dq, qq) without the measurement's noise; their means; and the currents measured (alpha, beta). */
-void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean, const pp_real *seen);
+void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean,
+                         const pp_real *seen);
 /* Prediction and currents by the unscented transform (Julier & Uhlmann, Proc. IEEE 92(3) 2004). */
-void pp_observer_unscented(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha, double i_beta);
+void pp_observer_unscented(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha,
+                           double i_beta);
 pp_quality pp_observer_quality(const pp_observer *o);
 
 /* Nearest whole number of turns to an angle; NaN for one that no motor has (a record may hold anything). */

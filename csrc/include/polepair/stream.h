@@ -34,7 +34,8 @@ void pp_stream_journal(pp_stream *stream, pp_journal *journal, int number);
 /* How a message came. */
 enum { PP_PUSH_RETAINED = 1, PP_PUSH_STORED = 2 /* from the journal: not journaled again */ };
 /* Takes one message. False only where a journal is set and could not take it: do not acknowledge. */
-bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns, int flags);
+bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
+                    int flags);
 
 const pp_stream_config *pp_stream_settings(const pp_stream *stream);
 /* Rows published so far; rows before the floor may be overwritten at any time. */
@@ -53,7 +54,8 @@ void pp_stream_resume(pp_stream *stream, const pp_sequence *sequence);
 
 typedef struct pp_stream_handle {
     pp_stream *stream;
-    bool (*push)(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns, int flags);
+    bool (*push)(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
+                 int flags);
     void (*keep)(pp_stream *stream);
     void (*drop)(pp_stream *stream);
 } pp_stream_handle;

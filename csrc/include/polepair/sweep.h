@@ -16,14 +16,16 @@ typedef struct pp_sweep {
     int column_count;
     const double *values; /* cases x column_count */
     long cases;
-    double t_end;              /* simulated time of each case [s] */
-    bool retune;               /* true: each case tunes its controller to its own machine; false: to the base machine */
+    double t_end; /* simulated time of each case [s] */
+    bool
+        retune; /* true: each case tunes its controller to its own machine; false: to the base machine */
     const pp_reduced *outputs; /* taken over the samples 0..n of each run */
     int output_count;          /* <= PP_SWEEP_OUTPUTS_MAX */
     pp_trace trace;            /* all cases must have the base's control period */
     double *results;           /* cases x output_count; NaN where the status is not PP_OK */
     uint8_t *status;           /* cases: pp_status */
-    int16_t *where;            /* cases: bad row of the table where the status is PP_RANGE, else -1; may be NULL */
+    int16_t
+        *where; /* cases: bad row of the table where the status is PP_RANGE, else -1; may be NULL */
     int threads;
     pp_mode mode;
 } pp_sweep;

@@ -31,8 +31,8 @@ static const double PP_RK_A[PP_RK_STAGES][6] = {
     {9017.0 / 3168, -355.0 / 33, 46732.0 / 5247, 49.0 / 176, -5103.0 / 18656},
     {35.0 / 384, 0, 500.0 / 1113, 125.0 / 192, -2187.0 / 6784, 11.0 / 84},
 };
-static const double PP_RK_E[PP_RK_STAGES] = {71.0 / 57600,      0,          -71.0 / 16695, 71.0 / 1920,
-                                             -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
+static const double PP_RK_E[PP_RK_STAGES] = {
+    71.0 / 57600, 0, -71.0 / 16695, 71.0 / 1920, -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
 
 /* Stages 1 to 6 from k[0]; leaves the fifth-order result in next and its rates in k[6]. */
 PP_INLINE void pp_rk_step(pp_rk *s, int n, pp_rk_rates *rates, const void *model, const void *input)
@@ -62,7 +62,8 @@ PP_INLINE pp_real pp_rk_error(const pp_rk *s, int i, pp_real scale, pp_real rtol
 PP_INLINE pp_real pp_rk_factor(pp_real error)
 {
     pp_real root = pp_sqrt(pp_sqrt(pp_max(error, pp_set(PP_R(1e-12)))));
-    return pp_select(error < PP_R(1e12), pp_clamp(PP_R(0.9) / root, pp_set(PP_R(0.2)), pp_set(5)), pp_set(PP_R(0.1)));
+    return pp_select(error < PP_R(1e12), pp_clamp(PP_R(0.9) / root, pp_set(PP_R(0.2)), pp_set(5)),
+                     pp_set(PP_R(0.1)));
 }
 
 /* The tolerance that the precision of the build can hold. */
@@ -74,11 +75,13 @@ PP_INLINE pp_real pp_rk_tolerance(const pp_tolerance *t)
 /* Value i at the fraction f of the step. */
 PP_INLINE pp_real pp_rk_between(const pp_rk *s, int i, pp_real f)
 {
-    static const double d[PP_RK_STAGES] = {-12715105075.0 / 11282082432,  0,
-                                           87487479700.0 / 32700410799,   -10690763975.0 / 1880347072,
-                                           701980252875.0 / 199316789632, -1453857185.0 / 822651844,
-                                           69997945.0 / 29380423};
-    pp_real rise = s->next[i] - s->y[i], bend = s->h * s->k[0][i] - rise, twist = rise - s->h * s->k[6][i] - bend;
+    static const double d[PP_RK_STAGES] = {
+        -12715105075.0 / 11282082432,  0,
+        87487479700.0 / 32700410799,   -10690763975.0 / 1880347072,
+        701980252875.0 / 199316789632, -1453857185.0 / 822651844,
+        69997945.0 / 29380423};
+    pp_real rise = s->next[i] - s->y[i], bend = s->h * s->k[0][i] - rise,
+            twist = rise - s->h * s->k[6][i] - bend;
     pp_real rest = pp_set(0), g = PP_R(1) - f;
     for (int j = 0; j < PP_RK_STAGES; j++)
         rest += PP_R(d[j]) * s->k[j][i];
@@ -118,14 +121,17 @@ PP_INLINE void pp_pmsm_rates(const void *model, const void *load, const pp_real 
 
 /* Moves a machine set up with s = 1 over `span` [s]; *step is the step to begin with (0: the span) and is kept. Gives
  * NaN where the tolerance cannot be held. T: scaled load torque. */
-PP_INLINE void pp_pmsm_adapt(const pp_pmsm *m, pp_pmsm_state *x, pp_real T, pp_real span, const pp_tolerance *tol,
-                             pp_real *step, pp_energy *energy, pp_rk_watch *watch, void *who)
+PP_INLINE void pp_pmsm_adapt(const pp_pmsm *m, pp_pmsm_state *x, pp_real T, pp_real span,
+                             const pp_tolerance *tol, pp_real *step, pp_energy *energy,
+                             pp_rk_watch *watch, void *who)
 {
     enum { N = 10 };
     pp_rk s;
     pp_real rtol = pp_rk_tolerance(tol);
-    const pp_real first[N] = {
-        x->d, x->q, x->w, x->ud, x->uq, x->theta, energy->in, energy->copper, energy->friction, energy->load};
+    const pp_real first[N] = {x->d,        x->q,           x->w,
+                              x->ud,       x->uq,          x->theta,
+                              energy->in,  energy->copper, energy->friction,
+                              energy->load};
     for (int i = 0; i < N; i++)
         s.y[i] = first[i];
     pp_progress p = {span, pp_select(*step > PP_R(0), *step, span), pp_mask_none()};
@@ -133,9 +139,11 @@ PP_INLINE void pp_pmsm_adapt(const pp_pmsm *m, pp_pmsm_state *x, pp_real T, pp_r
     for (int tries = 0; pp_any(p.left > PP_R(0)); tries++) {
         s.h = pp_min(p.left, p.step);
         pp_rk_step(&s, N, pp_pmsm_rates, m, &T);
-        pp_real error = pp_max(pp_rk_error(&s, 0, tol->flux, rtol), pp_rk_error(&s, 1, tol->flux, rtol));
+        pp_real error =
+            pp_max(pp_rk_error(&s, 0, tol->flux, rtol), pp_rk_error(&s, 1, tol->flux, rtol));
         error = pp_max(error, pp_rk_error(&s, 2, tol->speed, rtol));
-        error = pp_max(error, pp_max(pp_rk_error(&s, 3, tol->voltage, rtol), pp_rk_error(&s, 4, tol->voltage, rtol)));
+        error = pp_max(error, pp_max(pp_rk_error(&s, 3, tol->voltage, rtol),
+                                     pp_rk_error(&s, 4, tol->voltage, rtol)));
         error = pp_select(s.next[0] - s.next[0] == PP_R(0), error, pp_set(PP_R(1e30)));
         pp_rk_judge(&p, s.h, tries < PP_RK_TRIES ? error : pp_set(0));
         if (watch && pp_any(p.taken))
@@ -216,7 +224,8 @@ PP_INLINE pp_events pp_bldc_locate(const pp_rk *s, pp_progress *p, const pp_bldc
     }
     e.turned = turning & p->taken;
     e.died = dying & p->taken & pp_not(e.turned);
-    e.fix = pp_select(e.turned, (end - s->next[3]) / pp_select(e.turned, s->k[6][3], pp_set(1)), zero);
+    e.fix =
+        pp_select(e.turned, (end - s->next[3]) / pp_select(e.turned, s->k[6][3], pp_set(1)), zero);
     e.fix = pp_select(e.died, -s->next[1] / pp_select(e.died, s->k[6][1], pp_set(1)), e.fix);
     return e;
 }
@@ -235,13 +244,15 @@ PP_INLINE void pp_bldc_happen(pp_rk *s, pp_bldc_held *held, pp_events e)
 
 /* Moves a six-step machine over `span` [s], stopping at commutations and extinctions; the rest as pp_pmsm_adapt. */
 PP_INLINE void pp_bldc_adapt(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input in, pp_real span,
-                             const pp_tolerance *tol, pp_real *step, pp_energy *energy, pp_rk_watch *watch, void *who)
+                             const pp_tolerance *tol, pp_real *step, pp_energy *energy,
+                             pp_rk_watch *watch, void *who)
 {
     enum { N = 8 };
     pp_rk s;
     pp_real rtol = pp_rk_tolerance(tol), normal = pp_select(*step > PP_R(0), *step, span);
     pp_bldc_held held = {in, x->active, x->parity, x->sector};
-    const pp_real first[N] = {x->s, x->x, x->w, x->phi, energy->in, energy->copper, energy->friction, energy->load};
+    const pp_real first[N] = {
+        x->s, x->x, x->w, x->phi, energy->in, energy->copper, energy->friction, energy->load};
     for (int i = 0; i < N; i++)
         s.y[i] = first[i];
     pp_progress p = {span, normal, pp_mask_none()};
@@ -249,8 +260,10 @@ PP_INLINE void pp_bldc_adapt(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input i
     for (int tries = 0; pp_any(p.left > PP_R(0)); tries++) {
         s.h = pp_min(p.left, p.step);
         pp_rk_step(&s, N, pp_bldc_rates_of, m, &held);
-        pp_real error = pp_max(pp_rk_error(&s, 0, tol->flux, rtol), pp_rk_error(&s, 1, tol->flux, rtol));
-        error = pp_max(error, pp_max(pp_rk_error(&s, 2, tol->speed, rtol), pp_rk_error(&s, 3, pp_set(1), rtol)));
+        pp_real error =
+            pp_max(pp_rk_error(&s, 0, tol->flux, rtol), pp_rk_error(&s, 1, tol->flux, rtol));
+        error = pp_max(error, pp_max(pp_rk_error(&s, 2, tol->speed, rtol),
+                                     pp_rk_error(&s, 3, pp_set(1), rtol)));
         error = pp_select(s.next[0] - s.next[0] == PP_R(0), error, pp_set(PP_R(1e30)));
         pp_rk_judge(&p, s.h, tries < PP_RK_TRIES ? error : pp_set(0));
         pp_real wish = p.step;

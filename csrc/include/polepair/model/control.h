@@ -30,15 +30,18 @@ PP_INLINE void pp_small_sincos(pp_real x, pp_real *s, pp_real *c)
 {
     pp_real y = x * x;
     *s = x + x * y *
-                 (PP_R(-1.0 / 6) + y * (PP_R(1.0 / 120) +
-                                        y * (PP_R(-1.0 / 5040) + y * (PP_R(1.0 / 362880) - y * PP_R(1.0 / 39916800)))));
+                 (PP_R(-1.0 / 6) +
+                  y * (PP_R(1.0 / 120) + y * (PP_R(-1.0 / 5040) + y * (PP_R(1.0 / 362880) -
+                                                                       y * PP_R(1.0 / 39916800)))));
     *c = PP_R(1) + y * (PP_R(-0.5) + y * (PP_R(1.0 / 24) +
-                                          y * (PP_R(-1.0 / 720) + y * (PP_R(1.0 / 40320) - y * PP_R(1.0 / 3628800)))));
+                                          y * (PP_R(-1.0 / 720) +
+                                               y * (PP_R(1.0 / 40320) - y * PP_R(1.0 / 3628800)))));
 }
 
 /* Current reference for a torque: id = 0, or on the maximum-torque-per-ampere curve (two fixed-point steps; the torque
  * of the pair is exact for the controller's model either way). */
-PP_INLINE void pp_foc_reference(const pp_foc *c, pp_real torque, bool mtpa, pp_real *id, pp_real *iq)
+PP_INLINE void pp_foc_reference(const pp_foc *c, pp_real torque, bool mtpa, pp_real *id,
+                                pp_real *iq)
 {
     *id = pp_set(0);
     *iq = torque * c->torque_to_iq;
@@ -52,8 +55,8 @@ PP_INLINE void pp_foc_reference(const pp_foc *c, pp_real torque, bool mtpa, pp_r
     }
 }
 
-PP_INLINE pp_foc_voltage pp_foc_step(const pp_foc *c, pp_foc_state *x, pp_real id, pp_real iq, pp_real omega,
-                                     pp_real omega_ref, bool mtpa)
+PP_INLINE pp_foc_voltage pp_foc_step(const pp_foc *c, pp_foc_state *x, pp_real id, pp_real iq,
+                                     pp_real omega, pp_real omega_ref, bool mtpa)
 {
     pp_real error = omega_ref - omega, asked = c->kp_w * error + x->w;
     pp_real torque = pp_clamp(asked, -c->torque_max, c->torque_max);
@@ -79,11 +82,13 @@ PP_INLINE pp_foc_voltage pp_foc_step(const pp_foc *c, pp_foc_state *x, pp_real i
 }
 
 typedef struct pp_duty_control {
-    pp_real kp, ki, kp_inv, back_emf, duty, closed; /* back_emf: 2 ke / Udc; duty: the fixed one; closed: 0 or 1 */
+    pp_real kp, ki, kp_inv, back_emf, duty,
+        closed; /* back_emf: 2 ke / Udc; duty: the fixed one; closed: 0 or 1 */
 } pp_duty_control;
 
 /* Duty of the six-step drive; x is the integrator. */
-PP_INLINE pp_real pp_duty_step(const pp_duty_control *c, pp_real *x, pp_real omega, pp_real omega_ref)
+PP_INLINE pp_real pp_duty_step(const pp_duty_control *c, pp_real *x, pp_real omega,
+                               pp_real omega_ref)
 {
     pp_real error = omega_ref - omega, asked = c->kp * error + *x + c->back_emf * omega_ref;
     pp_real duty = pp_clamp(asked, pp_set(0), pp_set(1));

@@ -31,7 +31,10 @@ PP_INLINE pp_dq pp_law_currents(const pp_law *law, pp_dq psi)
 
 /* psi_pm + (Ld - Lq) id [Wb]: what a q-axis current makes torque with (Boldea, Paicu & Andreescu, "Active flux", IEEE
  * Trans. Power Electron. 23(6) 2008). */
-PP_INLINE pp_real pp_law_active_flux(const pp_law *law, pp_real id) { return law->psi_pm + (law->Ld - law->Lq) * id; }
+PP_INLINE pp_real pp_law_active_flux(const pp_law *law, pp_real id)
+{
+    return law->psi_pm + (law->Ld - law->Lq) * id;
+}
 
 /* Air-gap torque [N m]: 1.5 p iq (psi_pm + (Ld - Lq) id). */
 PP_INLINE pp_real pp_law_torque(const pp_law *law, pp_real id, pp_real iq)

@@ -18,7 +18,8 @@ typedef struct pp_pmsm {
     pp_real s, s_inv, from_w;                           /* half step, 1/s, 1/(s p) */
     pp_real i_d, i_q;                                   /* 1/Ld, 1/Lq */
     pp_real torque_scale, unscale, p_inv;               /* s^2 p / J, its inverse, 1/p */
-    pp_real p_cu, J, load_viscous, load_coulomb;        /* 1.5 Rs, inertia, the load's share of the two frictions */
+    pp_real p_cu, J, load_viscous,
+        load_coulomb; /* 1.5 Rs, inertia, the load's share of the two frictions */
 } pp_pmsm;
 
 typedef struct pp_pmsm_state {
@@ -75,25 +76,29 @@ PP_INLINE pp_pmsm_state pp_pmsm_add(pp_pmsm_state x, pp_pmsm_state k)
 
 PP_INLINE pp_pmsm_state pp_pmsm_sum(pp_pmsm_state x, pp_pmsm_state k)
 {
-    return (pp_pmsm_state){x.d + k.d, x.q + k.q, x.w + k.w, x.ud + k.ud, x.uq + k.uq, x.theta + k.theta};
+    return (pp_pmsm_state){x.d + k.d,   x.q + k.q,   x.w + k.w,
+                           x.ud + k.ud, x.uq + k.uq, x.theta + k.theta};
 }
 
 /* Powers of a stage, weighted into the energies. Viscous and Coulomb torque are shared between motor and load. */
-PP_INLINE void pp_pmsm_power(const pp_pmsm *m, pp_pmsm_state x, pp_real T, pp_real weight, pp_energy *e)
+PP_INLINE void pp_pmsm_power(const pp_pmsm *m, pp_pmsm_state x, pp_real T, pp_real weight,
+                             pp_energy *e)
 {
     pp_real id = x.d * m->i_d, iq = x.q * m->i_q, h = weight * m->s * PP_R(1.0 / 3),
             mech = h * x.w * m->from_w * m->unscale;
     pp_real viscous = m->viscous * x.w, dry = pp_pmsm_dry(m, x.w);
     e->in += h * PP_R(1.5) * m->s_inv * (x.ud * id + x.uq * iq);
     e->copper += h * m->p_cu * (id * id + iq * iq);
-    e->load += mech * (T + m->load_viscous * viscous + m->load_coulomb * dry + m->quadratic * x.w * pp_abs(x.w));
+    e->load += mech * (T + m->load_viscous * viscous + m->load_coulomb * dry +
+                       m->quadratic * x.w * pp_abs(x.w));
     e->friction += mech * (viscous - m->load_viscous * viscous + dry - m->load_coulomb * dry);
 }
 
 /* One RK4 step of length h = 2 s of `groups` independent machines, stage by stage, so that the processor always has
  * work that does not wait for the stage before. T: scaled load torques. */
 enum { PP_GROUPS_MAX = 4 };
-PP_INLINE void pp_pmsm_step(const pp_pmsm *m, pp_pmsm_state *x, const pp_real *T, int groups, int with, pp_energy *e)
+PP_INLINE void pp_pmsm_step(const pp_pmsm *m, pp_pmsm_state *x, const pp_real *T, int groups,
+                            int with, pp_energy *e)
 {
     const pp_real third = pp_set(PP_R(1.0 / 3));
     pp_pmsm_state y[PP_GROUPS_MAX], k[PP_GROUPS_MAX], sum[PP_GROUPS_MAX], middle[PP_GROUPS_MAX];
@@ -106,7 +111,8 @@ PP_INLINE void pp_pmsm_step(const pp_pmsm *m, pp_pmsm_state *x, const pp_real *T
                 y[g] = pp_pmsm_add(y[g], k[g]);
             k[g] = pp_pmsm_rate(&m[g], y[g], T[g], with);
             if (with & PP_WITH_ENERGY)
-                pp_pmsm_power(&m[g], y[g], T[g], pp_set(PP_R(stage == 0 || stage == 3 ? 1 : 2)), &e[g]);
+                pp_pmsm_power(&m[g], y[g], T[g], pp_set(PP_R(stage == 0 || stage == 3 ? 1 : 2)),
+                              &e[g]);
             if (stage == 0)
                 sum[g] = k[g];
             else if (stage == 1)

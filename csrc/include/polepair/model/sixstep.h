@@ -14,8 +14,9 @@
 #include "polepair/model/plant.h"
 
 typedef struct pp_bldc {
-    pp_real R, L_inv, L, ke, p, J_inv, J, viscous, coulomb, quadratic; /* coulomb: also the slope below 1 rad/s */
-    pp_real Udc, Vd, load_viscous, load_coulomb;                       /* the load's share of the two frictions */
+    pp_real R, L_inv, L, ke, p, J_inv, J, viscous, coulomb,
+        quadratic;                               /* coulomb: also the slope below 1 rad/s */
+    pp_real Udc, Vd, load_viscous, load_coulomb; /* the load's share of the two frictions */
 } pp_bldc;
 
 typedef struct pp_bldc_state {
@@ -34,14 +35,18 @@ typedef struct pp_bldc_rates {
     pp_real s, x, w, phi;
 } pp_bldc_rates;
 
-PP_INLINE pp_real pp_bldc_dry(const pp_bldc *m, pp_real w) { return pp_clamp(m->coulomb * w, -m->coulomb, m->coulomb); }
+PP_INLINE pp_real pp_bldc_dry(const pp_bldc *m, pp_real w)
+{
+    return pp_clamp(m->coulomb * w, -m->coulomb, m->coulomb);
+}
 
 PP_INLINE pp_real pp_bldc_friction(const pp_bldc *m, pp_real w)
 {
     return m->viscous * w + pp_bldc_dry(m, w) + m->quadratic * w * pp_abs(w);
 }
 
-PP_INLINE pp_bldc_rates pp_bldc_rate(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in, int with)
+PP_INLINE pp_bldc_rates pp_bldc_rate(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in,
+                                     int with)
 {
     const pp_scalar slope = PP_R(6 / PP_PI);
     pp_bldc_rates k;
@@ -66,18 +71,23 @@ PP_INLINE pp_bldc_state pp_bldc_move(pp_bldc_state x, pp_bldc_rates k, pp_real h
 
 PP_INLINE pp_bldc_rates pp_bldc_sum(pp_bldc_rates a, pp_bldc_rates b, pp_real weight)
 {
-    return (pp_bldc_rates){a.s + weight * b.s, a.x + weight * b.x, a.w + weight * b.w, a.phi + weight * b.phi};
+    return (pp_bldc_rates){a.s + weight * b.s, a.x + weight * b.x, a.w + weight * b.w,
+                           a.phi + weight * b.phi};
 }
 
 /* Powers of a stage, weighted into the energies. */
-PP_INLINE void pp_bldc_power(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in, pp_real weight, pp_energy *e)
+PP_INLINE void pp_bldc_power(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in,
+                             pp_real weight, pp_energy *e)
 {
-    pp_real out = x->parity * x->x, high = PP_R(0.5) * (x->s - out), low = PP_R(-0.5) * (x->s + out);
-    pp_real back = pp_select(x->parity < PP_R(0), m->Udc * x->x, pp_set(0)); /* freewheeling into the bus */
+    pp_real out = x->parity * x->x, high = PP_R(0.5) * (x->s - out),
+            low = PP_R(-0.5) * (x->s + out);
+    pp_real back =
+        pp_select(x->parity < PP_R(0), m->Udc * x->x, pp_set(0)); /* freewheeling into the bus */
     pp_real viscous = m->viscous * x->w, dry = pp_bldc_dry(m, x->w), mech = weight * x->w;
     e->in += weight * (in.u * high - back);
     e->copper += weight * (m->R * (high * high + low * low + out * out) + m->Vd * x->x);
-    e->load += mech * (in.T + m->load_viscous * viscous + m->load_coulomb * dry + m->quadratic * x->w * pp_abs(x->w));
+    e->load += mech * (in.T + m->load_viscous * viscous + m->load_coulomb * dry +
+                       m->quadratic * x->w * pp_abs(x->w));
     e->friction += mech * (viscous - m->load_viscous * viscous + dry - m->load_coulomb * dry);
 }
 
@@ -92,7 +102,8 @@ typedef struct pp_bldc_going {
 
 /* One RK4 step of length h inside the sector of `groups` independent machines, stage by stage, so that the processor
  * always has work that does not wait for the stage before. k1: the rates at the start. */
-PP_INLINE void pp_bldc_rk4(const pp_bldc_going *on, const pp_bldc_rates *k1, const pp_real *h, int groups, int with)
+PP_INLINE void pp_bldc_rk4(const pp_bldc_going *on, const pp_bldc_rates *k1, const pp_real *h,
+                           int groups, int with)
 {
     pp_bldc_rates k[PP_GROUPS_MAX], sum[PP_GROUPS_MAX], middle[PP_GROUPS_MAX];
 #pragma GCC unroll 4
@@ -100,10 +111,12 @@ PP_INLINE void pp_bldc_rk4(const pp_bldc_going *on, const pp_bldc_rates *k1, con
 #pragma GCC unroll 4
         for (int g = 0; g < groups; g++) {
             pp_real half = PP_R(0.5) * h[g], sixth = h[g] * PP_R(1.0 / 6);
-            pp_bldc_state y = stage == 0 ? *on[g].x : pp_bldc_move(*on[g].x, k[g], stage == 3 ? h[g] : half);
+            pp_bldc_state y =
+                stage == 0 ? *on[g].x : pp_bldc_move(*on[g].x, k[g], stage == 3 ? h[g] : half);
             k[g] = stage == 0 ? k1[g] : pp_bldc_rate(on[g].m, &y, on[g].in, with);
             if (with & PP_WITH_ENERGY)
-                pp_bldc_power(on[g].m, &y, on[g].in, stage == 0 || stage == 3 ? sixth : sixth + sixth, on[g].e);
+                pp_bldc_power(on[g].m, &y, on[g].in,
+                              stage == 0 || stage == 3 ? sixth : sixth + sixth, on[g].e);
             if (stage == 0)
                 sum[g] = k[g];
             else if (stage == 1)
@@ -165,7 +178,8 @@ PP_INLINE pp_bldc_forecast pp_bldc_foresee(const pp_bldc_going *on, int with)
     f.k = pp_bldc_rate(m, x, on->in, with);
     f.conducts = x->active > PP_R(0);
     f.turn = f.die = pp_set(PP_R(1e30));
-    pp_mask near = (x->phi + ahead * left * f.k.phi >= end) | (f.conducts & (x->x + ahead * left * f.k.x <= PP_R(0)));
+    pp_mask near = (x->phi + ahead * left * f.k.phi >= end) |
+                   (f.conducts & (x->x + ahead * left * f.k.x <= PP_R(0)));
     if (pp_any(near)) {
         f.turn = pp_arrival(pp_max(end - x->phi, pp_set(0)), f.k.phi, m->p * f.k.w);
         f.die = pp_select(f.conducts, pp_arrival(x->x, -f.k.x, pp_bldc_fall(m, x, f.k)), f.die);
@@ -233,8 +247,8 @@ PP_INLINE void pp_bldc_segment(pp_bldc_going *on, int groups, int with)
 }
 
 /* Advances by a step, event by event. */
-PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input in, pp_real step, int with,
-                               pp_energy *e)
+PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input in, pp_real step,
+                               int with, pp_energy *e)
 {
     pp_bldc_going on = {m, x, e, in, step};
     for (int n = 0; n < PP_BLDC_SEGMENTS_MAX && pp_any(on.left > PP_R(0)); n++)
@@ -244,7 +258,8 @@ PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input
 /* Currents of phases a, b, c. */
 PP_INLINE void pp_bldc_currents(const pp_bldc_state *x, pp_real *a, pp_real *b, pp_real *c)
 {
-    pp_real out = x->parity * x->x, high = PP_R(0.5) * (x->s - out), low = PP_R(-0.5) * (x->s + out);
+    pp_real out = x->parity * x->x, high = PP_R(0.5) * (x->s - out),
+            low = PP_R(-0.5) * (x->s + out);
     /* high, low, outgoing by sector: abc, acb, bca, bac, cab, cba */
     pp_real turns = pp_set(0), k = x->sector;
 #if PP_LANES == 1
@@ -255,7 +270,8 @@ PP_INLINE void pp_bldc_currents(const pp_bldc_state *x, pp_real *a, pp_real *b, 
 #endif
     k = k - PP_R(6) * turns;
     *a = pp_select(k < PP_R(2), high, pp_select((k == PP_R(2)) | (k == PP_R(5)), out, low));
-    *b = pp_select((k == PP_R(2)) | (k == PP_R(3)), high, pp_select((k == PP_R(0)) | (k == PP_R(5)), low, out));
+    *b = pp_select((k == PP_R(2)) | (k == PP_R(3)), high,
+                   pp_select((k == PP_R(0)) | (k == PP_R(5)), low, out));
     *c = -(*a + *b);
 }
 

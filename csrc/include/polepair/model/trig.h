@@ -15,16 +15,18 @@ static inline double pp_horner(const double *c, int n, double x)
 
 static inline double pp_sin_series(double x)
 {
-    static const double c[] = {1 / 355687428096000.0, -1 / 1307674368000.0, 1 / 6227020800.0, -1 / 39916800.0,
-                               1 / 362880.0,          -1 / 5040.0,          1 / 120.0,        -1 / 6.0};
+    static const double c[] = {
+        1 / 355687428096000.0, -1 / 1307674368000.0, 1 / 6227020800.0, -1 / 39916800.0,
+        1 / 362880.0,          -1 / 5040.0,          1 / 120.0,        -1 / 6.0};
     double x2 = x * x;
     return x + x * x2 * pp_horner(c, 8, x2);
 }
 
 static inline double pp_cos_series(double x)
 {
-    static const double c[] = {1 / 20922789888000.0, -1 / 87178291200.0, 1 / 479001600.0, -1 / 3628800.0,
-                               1 / 40320.0,          -1 / 720.0,         1 / 24.0,        -0.5};
+    static const double c[] = {
+        1 / 20922789888000.0, -1 / 87178291200.0, 1 / 479001600.0, -1 / 3628800.0,
+        1 / 40320.0,          -1 / 720.0,         1 / 24.0,        -0.5};
     double x2 = x * x;
     return 1.0 + x2 * pp_horner(c, 8, x2);
 }
