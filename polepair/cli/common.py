@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from .motor import load
+from ..design.motor import load
 
 RPM = 30 / np.pi
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -31,8 +31,8 @@ def say(as_json: bool, data: dict, lines) -> None:
 
 def chosen_motor(name: str, settings=()):
     """The motor with the --set options laid over it."""
-    from .motor import _value
-    from .table import parameter
+    from ..design.motor import _value
+    from ..table import parameter
 
     motor = load(name)
     for item in settings:

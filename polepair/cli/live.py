@@ -5,8 +5,8 @@ import contextlib
 import click
 import numpy as np
 
-from .cli_common import FILE, JSON, RPM, SET, chosen_motor, say
-from .twin import Twin
+from ..run.twin import Twin
+from .common import FILE, JSON, RPM, SET, chosen_motor, say
 
 
 @click.command()
@@ -23,8 +23,8 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
 
     RECORD has the columns time u_alpha u_beta i_alpha i_beta in SI units; u[k] is the mean over [t[k], t[k+1]).
     """
-    from .estimation import checked
-    from .estimation import estimate as run_estimate
+    from ..live.estimation import checked
+    from ..live.estimation import estimate as run_estimate
 
     m = chosen_motor(motor, settings)
     columns = _recorded(record)
@@ -66,8 +66,31 @@ def mqtt_options(command):
     return command
 
 
-def _link_options(password_file, ca, cert, key) -> dict:
-    return {"password_file": password_file, "ca": ca, "certificate": cert, "key": key}
+STREAM_OPTIONS = (
+    click.option("--channels", help="Channels of the stream, by commas (default: from the device's birth)."),
+    click.option(
+        "--format", "fmt", type=click.Choice(["frame", "json", "sparkplug"]), help="Of the messages, with --channels."
+    ),
+    click.option("--topic", help="Topic of the samples, where it is not the asset's own."),
+)
+
+
+def stream_options(command):
+    """Adds the options of a stream."""
+    for option in reversed(STREAM_OPTIONS):
+        command = option(command)
+    return command
+
+
+def _link_options(given) -> dict:
+    """The keyword arguments of a Link, from what the options gave."""
+    return {k: given[k] for k in ("password_file", "ca", "key")} | {"certificate": given["cert"]}
+
+
+def _stream_options(given) -> dict:
+    """The keyword arguments of a MqttSource that say what the stream is."""
+    names = given["channels"]
+    return {"channels": tuple(names.split(",")) if names else None, "fmt": given["fmt"], "topic": given["topic"]}
 
 
 @click.command()
@@ -75,34 +98,31 @@ def _link_options(password_file, ca, cert, key) -> dict:
 @click.option("--mqtt", metavar="URL", help="A real motor: mqtt://host/asset or mqtts://host/asset.")
 @click.option("--serial", metavar="PORT", help="A motor on a serial line: /dev/ttyACM0.")
 @click.option("--replay", "record", type=FILE, help="A recording with a column time.")
-@click.option("--channels", help="Channels of the stream, by commas (default: from the device's birth).")
-@click.option(
-    "--format", "fmt", type=click.Choice(["frame", "json", "sparkplug"]), help="Of the messages, with --channels."
-)
-@click.option("--topic", help="Topic of the samples, where it is not the asset's own.")
+@stream_options
 @click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
 @click.option("--pace", default=1.0, show_default=True, help="Simulated or replayed seconds per second; 0: at once.")
 @click.option("--publish", is_flag=True, help="Publish the estimates on the asset's est (with --mqtt).")
 @mqtt_options
 @SET
-def live(motor, mqtt, serial, record, channels, fmt, topic, seconds, pace, publish, settings, **link):
+def live(motor, seconds, pace, publish, settings, **given):
     """A motor as it runs: what it measures and what it cannot. Simulated unless --mqtt, --serial or --replay."""
     import math
 
-    from . import live as operational
-    from .mqtt import Link
+    from ..live import session as operational
+    from ..live.mqtt import Link
     from .screen import show
 
     m = chosen_motor(motor, settings)
-    names, options = tuple(channels.split(",")) if channels else None, _link_options(**link)
+    mqtt, serial, record = given["mqtt"], given["serial"], given["record"]
+    link, stream = _link_options(given), _stream_options(given)
     if sum(x is not None for x in (mqtt, serial, record)) > 1:
         raise ValueError("live: expected one of --mqtt, --serial and --replay")
     if mqtt:
-        view = operational.connect(mqtt, m, channels=names, fmt=fmt, topic=topic, **options)
+        view = operational.connect(mqtt, m, **stream, **link)
         if publish:
-            view.publisher = Link(mqtt, **options).connect()
+            view.publisher = Link(mqtt, **link).connect()
     elif serial:
-        view = operational.connect(f"serial:{serial}", m, channels=names or operational.DRIVE)
+        view = operational.connect(f"serial:{serial}", m, channels=stream["channels"] or operational.DRIVE)
     elif record:
         view = operational.replay(_recorded(record), m, pace)
     else:
@@ -124,14 +144,14 @@ def device(motor, mqtt, seconds, settings, **link):
     import math
     import time
 
-    from .mqtt import Publisher
-    from .sources import SIMULATED, Simulated
-    from .streams import Format
-    from .wire import StreamInfo
+    from ..live.mqtt import Publisher
+    from ..live.sources import SIMULATED, Simulated
+    from ..live.streams import Format
+    from ..live.wire import StreamInfo
 
     m = chosen_motor(motor, settings)
     publisher = Publisher(
-        mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **_link_options(**link)
+        mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **_link_options(link)
     )
     source = Simulated(Twin(m), seconds=math.inf if seconds is None else seconds, send=publisher.send).start()
     click.echo(f"{m.name}: publishing on {publisher.base}/t/fast")
@@ -156,27 +176,21 @@ def _seconds(text: str) -> float:
 @click.argument("url")
 @click.option("--out", "-o", type=FILE, required=True, help="Store to write into; it is made, or gone on with.")
 @click.option("--stream", default="fast", show_default=True)
-@click.option("--channels", help="Channels of the stream, by commas (default: from the device's birth).")
-@click.option(
-    "--format", "fmt", type=click.Choice(["frame", "json", "sparkplug"]), help="Of the messages, with --channels."
-)
-@click.option("--topic", help="Topic of the samples, where it is not the asset's own.")
+@stream_options
 @click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
 @click.option("--keep", help="Keep only the newest: 12h, 7d (default: all).")
 @mqtt_options
 @JSON
-def record(url, out, stream, channels, fmt, topic, seconds, keep, as_json, **link):
+def record(url, out, stream, seconds, keep, as_json, **given):
     """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed."""
     import hashlib
     import time
 
-    from .mqtt import MqttSource
-    from .store import Recorder
+    from ..live.mqtt import MqttSource
+    from ..live.store import Recorder
 
-    names = tuple(channels.split(",")) if channels else None
     me = f"polepair-record-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:12]}"
-    options = {**_link_options(**link), "client_id": me, "clean": False, "topic": topic}
-    source = MqttSource(url, stream, names, fmt, **options)
+    source = MqttSource(url, stream, client_id=me, clean=False, **_stream_options(given), **_link_options(given))
     recorder = Recorder(out, source.stream, stream, _seconds(keep) if keep else None)
     end = time.monotonic() + (seconds if seconds is not None else float("inf"))
     try:
@@ -206,14 +220,14 @@ def replay(store, stream, mqtt, pace, **link):
     """Plays a stored or saved recording to a broker, as the device would (polepair live --replay shows it here)."""
     import time
 
-    from .mqtt import Publisher
-    from .sources import Recording
-    from .streams import Format
-    from .wire import StreamInfo
+    from ..live.mqtt import Publisher
+    from ..live.sources import Recording
+    from ..live.streams import Format
+    from ..live.wire import StreamInfo
 
     recording = Recording(_recorded(store, stream), pace)
     info = StreamInfo(recording.stream.channels, Format("frame"), float(np.median(np.diff(recording.time))))
-    publisher = Publisher(mqtt, {"fast": info}, store.stem, **_link_options(**link))
+    publisher = Publisher(mqtt, {"fast": info}, store.stem, **_link_options(link))
     recording.send = publisher.send
     recording.start()
     with contextlib.suppress(KeyboardInterrupt):
@@ -226,8 +240,8 @@ def replay(store, stream, mqtt, pace, **link):
 
 def _recorded(path, stream=None) -> dict:
     """A record from a store, or from a file of columns."""
-    from .estimation import read_record
-    from .store import Store
+    from ..live.estimation import read_record
+    from ..live.store import Store
 
     if path.suffix in (".npz", ".csv", ".parquet"):
         return read_record(path)
@@ -242,7 +256,7 @@ def _recorded(path, stream=None) -> dict:
 @JSON
 def export(store, stream, out, as_json):
     """Writes a recorded stream as Parquet or CSV, times as whole nanoseconds."""
-    from .store import Store, write_rows
+    from ..live.store import Store, write_rows
 
     with Store(store) as opened:
         rows = opened.read(stream)
@@ -265,11 +279,11 @@ def export(store, stream, out, as_json):
 @click.option("--mutual", is_flag=True, help="Clients need certificates too.")
 @click.option("--commands", is_flag=True, help="Let the twin send commands (off by default).")
 @JSON
-def broker_config(assets, out, hosts, bind, port, prefix, no_tls, mutual, commands, as_json):
+def broker_config(assets, out, no_tls, as_json, **options):
     """A mosquitto configuration for ASSETS: persistence, queues, access lists, TLS and a user each."""
-    from .broker import write_config
+    from ..live.broker import write_config
 
-    files = write_config(out, assets, hosts, bind, port, prefix, not no_tls, mutual, commands)
+    files = write_config(out, assets, tls=not no_tls, **options)
     data = {k: str(v) for k, v in files.items()}
     say(as_json, data, [f"{k}: {v}" for k, v in data.items()] + [f"start: mosquitto -c {files['configuration']}"])
 

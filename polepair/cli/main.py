@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from . import _core
-from .cli_common import FILE, JSON, RPM, SET, chosen_motor, say
-from .cli_live import COMMANDS
-from .errors import CadError, DivergedError, FileError, LinkError, StoreError
-from .motor import catalogue, load
-from .table import derived, parameters
-from .twin import ALL, Twin
+from .. import _core
+from ..design.motor import catalogue, load
+from ..errors import CadError, DivergedError, FileError, LinkError, StoreError
+from ..run.twin import ALL, Twin
+from ..table import derived, parameters
+from .common import FILE, JSON, RPM, SET, chosen_motor, say
+from .live import COMMANDS
 
 
 class Progress:
@@ -89,8 +89,8 @@ def list_motors(as_json):
 @JSON
 def design(motor, out, no_cad, settings, as_json):
     """Constants of a motor, and its solids where FreeCAD is installed."""
-    from .cad import build_cad
-    from .files import write_text
+    from ..faces.cad import build_cad
+    from ..files import write_text
 
     m = chosen_motor(motor, settings)
     d = m.derive()
@@ -185,16 +185,17 @@ def _axis(text: str):
 @click.option("--out", type=FILE, help="Result file: .parquet, .npz or .csv.")
 @SET
 @JSON
-def sweep(motor, axes, t_end, record, keep_tuning, threads, mode, out, settings, as_json):
+def sweep(motor, axes, record, keep_tuning, out, settings, as_json, **options):
     """Runs every combination of AXES: GROUP.FIELD=a,b,c or GROUP.FIELD=first:last:count."""
-    from .sweeps import sweep as run_sweep
+    from ..run.sweeps import sweep as run_sweep
 
     m = chosen_motor(motor, settings)
     grid = dict(_axis(a) for a in axes)
     if len(grid) != len(axes):
         raise ValueError("sweep: a parameter is named twice")
     with Progress("sweeping", as_json) as bar:
-        table = run_sweep(Twin(m), grid, t_end, record.split(","), not keep_tuning, threads, bar, mode=mode)
+        options |= {"record": record.split(","), "retune": not keep_tuning, "progress": bar}
+        table = run_sweep(Twin(m), grid, **options)
     if out:
         table.save(out)
     data = {
@@ -223,10 +224,10 @@ def sweep(motor, axes, t_end, record, keep_tuning, threads, mode, out, settings,
 @JSON
 def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
-    from .files import read_text
-    from .report import write_report
-    from .result import Result
-    from .sweeps import load_table
+    from ..faces.report import write_report
+    from ..files import read_text
+    from ..run.result import Result
+    from ..run.sweeps import load_table
 
     m = chosen_motor(motor, settings)
     result = Result.load(run_file) if run_file else Twin(m).run(0.5)
@@ -247,8 +248,8 @@ def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
 @JSON
 def film(motor, run_file, out, seconds, slow, settings, as_json):
     """A short clip of the spin-up, rendered by Blender without a display."""
-    from .film import make_film
-    from .result import Result
+    from ..faces.film import make_film
+    from ..run.result import Result
 
     m = chosen_motor(motor, settings)
     result = Result.load(run_file) if run_file else Twin(m).run(0.5)

@@ -6,8 +6,8 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from .estimation import estimates
-from .table import channels
+from ..live.estimation import estimates
+from ..table import channels
 
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 32

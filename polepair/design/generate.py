@@ -1,17 +1,17 @@
-"""What is written from the tables: python -m polepair.generate [FOLDER] makes the stub, the JSON Schema and the reference.
+"""What is written from the tables: python -m polepair.design.generate [FOLDER] makes the stub, the JSON Schema and the reference.
 
-Without FOLDER the files of the checkout are replaced; the tests compare them with what this gives.
+FOLDER is a checkout, by default the current folder; the tests compare its files with what this gives.
 """
 
 import json
 import sys
 from pathlib import Path
 
-from .files import write_text
+from ..files import write_text
+from ..table import channels, derived, groups, parameters
 from .motor import ABOUT, SCHEMA_VERSION
-from .table import channels, derived, groups, parameters
 
-NOTE = "made by python -m polepair.generate from csrc/include/polepair/*.def; do not edit"
+NOTE = "made by python -m polepair.design.generate from csrc/include/polepair/*.def; do not edit"
 TYPES = {"real": "float", "int": "int", "choice": "str"}
 
 
@@ -251,4 +251,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent.parent)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path())

@@ -5,11 +5,11 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 
-from . import _core
-from .errors import FileError
-from .files import read_text, write_text
-from .table import groups, nearest, parameters
-from .units import to_si
+from .. import _core
+from ..errors import FileError, nearest
+from ..files import read_text, write_text
+from ..table import groups, parameters
+from ..units import to_si
 
 SCHEMA_VERSION = 1
 ABOUT = ("name", "description", "source")  # keys of the [motor] table
@@ -75,7 +75,7 @@ def _rebuild(name: str, description: str, source: str, values: dict) -> Motor:
 
 def catalogue() -> dict[str, Path]:
     """Names and files of the motors that ship with polepair."""
-    folder = Path(str(resources.files("polepair.motors")))
+    folder = Path(str(resources.files("polepair.design.motors")))
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 

@@ -1,10 +1,6 @@
-"""Pictures from plain arrays: matplotlib figures without a window."""
+"""Pictures from plain arrays: matplotlib figures without a window. Matplotlib is imported where it draws."""
 
 import numpy as np
-from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
-from matplotlib.path import Path
 
 from .section import PHASE_COLOURS
 
@@ -15,6 +11,8 @@ RPM = 30 / np.pi
 
 def figure(width: float = 7.0, height: float = 3.4, rows: int = 1, columns: int = 1, **kw):
     """A figure and its axes in the house style."""
+    from matplotlib.figure import Figure
+
     fig = Figure(figsize=(width, height), layout="constrained")
     axes = fig.subplots(rows, columns, squeeze=False, **kw)
     for ax in axes.flat:
@@ -34,6 +32,9 @@ def _turning(ring, left: bool):
 
 
 def _patch(shape, colour, edge, **kw):
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
     rings = [_turning(shape.points, True), *(_turning(h, False) for h in shape.holes)]
     vertices = np.concatenate([np.vstack([r, r[:1]]) for r in rings]) * 1e3
     codes = np.concatenate([[Path.MOVETO] + [Path.LINETO] * (len(r) - 1) + [Path.CLOSEPOLY] for r in rings])
@@ -169,6 +170,7 @@ def _grid(x, y, z):
 
 def solid_picture(parts, turn: float = -50.0, tilt: float = 28.0):
     """Shaded picture of triangles by painter's order: parts are (vertices, faces, colour)."""
+    from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgb
 
     a, e = np.radians([turn, tilt])

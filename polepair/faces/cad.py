@@ -7,20 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .errors import CadError
-from .files import replacing
+from ..errors import CadError
+from ..files import replacing
+from .programs import run_module
 
+WORKER, PACKAGES = "freecad.polepair_wb.worker", ("freecad.polepair_wb", "polepair")
 TIMEOUT = 600  # s
-
-
-def worker_path() -> Path:
-    """The workbench's worker: beside the package in a checkout, or where POLEPAIR_FREECAD_WB says."""
-    folder = os.environ.get("POLEPAIR_FREECAD_WB")
-    base = Path(folder) if folder else Path(__file__).resolve().parent.parent / "freecad_wb"
-    path = base / "freecad" / "polepair_wb" / "worker.py"
-    if not path.exists():
-        raise CadError(f"{path}: CAD needs polepair's FreeCAD workbench, expected its folder in POLEPAIR_FREECAD_WB")
-    return path
 
 
 def interpreter() -> str:
@@ -54,15 +46,10 @@ def build_cad(motor, step=None, mesh=None) -> dict:
 def _ask(folder: Path, request: dict) -> dict:
     question, reply = folder / "request.json", folder / "answer.json"
     question.write_text(json.dumps(request))
-    command = [interpreter(), str(worker_path()), str(question), str(reply)]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=TIMEOUT, env={**os.environ, "PYTHONPATH": ""}
-        )
+        done = run_module(interpreter(), folder, PACKAGES, [WORKER, question, reply], TIMEOUT)
     except subprocess.TimeoutExpired:
         raise CadError(f"FreeCAD did not finish within {TIMEOUT} s") from None
-    except OSError as e:
-        raise CadError(f"{command[0]}: {e.strerror}") from None
     if not reply.exists():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise CadError(f"FreeCAD's process ended with code {done.returncode}: {last}")

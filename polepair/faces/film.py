@@ -2,36 +2,32 @@
 
 import json
 import os
-import subprocess
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from ..draw.keyframes import clip, current_colours, rotor_keys
+from ..draw.section import part_colour
+from ..errors import CadError
+from ..files import replacing
 from .cad import build_cad
-from .errors import CadError
-from .files import replacing
-from .keyframes import clip, current_colours, rotor_keys
-from .section import part_colour
+from .programs import run_module
 
+RENDERER = "polepair_blender.render"
 ENGINES = ("BLENDER_WORKBENCH", "CYCLES")  # the first needs EGL and aborts without it, the second draws anywhere
 
 
 def blender_python() -> str:
-    """The Python that has bpy: POLEPAIR_BPY_PYTHON, or .venv-bpy of a checkout."""
+    """The Python that has bpy: POLEPAIR_BPY_PYTHON, or this one where bpy is installed beside polepair."""
     named = os.environ.get("POLEPAIR_BPY_PYTHON")
-    path = Path(named) if named else Path(__file__).resolve().parent.parent / ".venv-bpy" / "bin" / "python"
-    if not path.exists():
-        raise CadError(
-            f"{path}: the film needs Blender's bpy, expected: packaging/bpy.sh, or its Python in POLEPAIR_BPY_PYTHON"
-        )
-    return str(path)
-
-
-def addon_folder() -> Path:
-    """polepair's Blender extension: beside the package in a checkout, or where POLEPAIR_BLENDER_ADDON says."""
-    folder = os.environ.get("POLEPAIR_BLENDER_ADDON")
-    return Path(folder) if folder else Path(__file__).resolve().parent.parent / "blender_addon"
+    if not named and find_spec("bpy") is None:
+        raise CadError("the film needs Blender's bpy, expected: pip install bpy, or in POLEPAIR_BPY_PYTHON its Python")
+    if named and not Path(named).exists():
+        raise CadError(f"{named}: no such file, expected in POLEPAIR_BPY_PYTHON the Python that has Blender's bpy")
+    return named or sys.executable
 
 
 def _tracks(motor, result, shown, mesh) -> dict[str, np.ndarray]:
@@ -76,10 +72,7 @@ def _render(python: str, folder: Path, request: dict) -> str:
     for engine in ENGINES:
         ask = folder / "request.json"
         ask.write_text(json.dumps({**request, "engine": engine}))
-        env = {**os.environ, "LIBGL_ALWAYS_SOFTWARE": "1", "PYTHONPATH": ""}
-        done = subprocess.run(
-            [python, str(addon_folder() / "render.py"), str(ask)], capture_output=True, text=True, env=env
-        )
+        done = run_module(python, folder, ["polepair_blender"], [RENDERER, ask], LIBGL_ALWAYS_SOFTWARE="1")
         if done.returncode == 0 and Path(request["out"]).exists():
             return engine
         last = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]

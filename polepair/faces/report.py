@@ -10,12 +10,13 @@ from string import Template
 
 import numpy as np
 
-from . import _core, plots
+from .. import _core
+from ..design.maps import efficiency_map
+from ..draw import plots
+from ..draw.section import cross_section, part_colour
+from ..files import write_text
+from ..table import derived, groups, parameters
 from .cad import compare
-from .files import write_text
-from .maps import efficiency_map
-from .section import cross_section, part_colour
-from .table import derived, groups, parameters
 
 HEADLINE = {
     "Kv": "speed constant",
@@ -31,8 +32,8 @@ RPM = 30 / np.pi
 
 
 def _resource(name: str) -> str:
-    """Text of a file of polepair/web."""
-    return resources.files("polepair").joinpath("web", name).read_text(encoding="utf-8")
+    """Text of a file of the folder web."""
+    return resources.files("polepair.faces").joinpath("web", name).read_text(encoding="utf-8")
 
 
 def _number(value: float, unit: str) -> str:

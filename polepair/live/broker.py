@@ -11,8 +11,9 @@ import secrets
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
-from .errors import FileError
+from ..errors import FileError, taken
 from .wire import VERSION, checked_name
 
 READER = "twin"
@@ -127,12 +128,25 @@ def _hand_over(folder: Path) -> None:
         return
 
 
-def write_config(folder, assets, hosts=("localhost",), bind="127.0.0.1", port=None, prefix="", tls=True, mutual=False,
-                 commands=False, autosave=1) -> dict[str, Path]:  # fmt: skip
+class Config(NamedTuple):
+    """Options of a configuration."""
+
+    hosts: tuple[str, ...] = ("localhost",)
+    bind: str = "127.0.0.1"
+    port: int | None = None
+    prefix: str = ""
+    tls: bool = True
+    mutual: bool = False
+    commands: bool = False
+    autosave: int = 1
+
+
+def write_config(folder, assets, **options) -> dict[str, Path]:
     """Writes mosquitto.conf, acl, passwords and certificates into `folder`, and a file with the password of each user.
 
-    Returns the files by what they are. FileError when there is a configuration already.
+    options: those of Config. Returns the files by what they are. FileError when there is a configuration already.
     """
+    given = taken(Config, options, "write_config")
     folder = Path(folder).resolve()
     assets = [checked_name(a, "asset") for a in assets]
     if (folder / "mosquitto.conf").exists():
@@ -142,18 +156,20 @@ def write_config(folder, assets, hosts=("localhost",), bind="127.0.0.1", port=No
     (folder / "secret").mkdir(parents=True, exist_ok=True)
     (folder / "secret").chmod(0o700)
     (folder / "data").mkdir(exist_ok=True)
-    if tls:
-        certificates(folder / "tls", hosts, [*assets, READER] if mutual else [])
+    if given.tls:
+        certificates(folder / "tls", given.hosts, [*assets, READER] if given.mutual else [])
     lines = []
     for user in (*assets, READER):
         password = secrets.token_urlsafe(24)
         _write(folder / "secret" / user, password + "\n", 0o600)
         lines.append(password_line(user, password))
     _write(folder / "passwords", "\n".join(lines) + "\n", 0o600)
-    _write(folder / "acl", acl(assets, f"{prefix.strip('/')}/" if prefix else "", commands), 0o600)
-    text = TLS.format(folder=folder, mutual=str(mutual).lower()) if tls else ""
-    fill = {"folder": folder, "port": port or (8883 if tls else 1883), "bind": bind, "tls": text, "autosave": autosave}
+    prefix = f"{given.prefix.strip('/')}/" if given.prefix else ""
+    _write(folder / "acl", acl(assets, prefix, given.commands), 0o600)
+    text = TLS.format(folder=folder, mutual=str(given.mutual).lower()) if given.tls else ""
+    fill = {"folder": folder, "port": given.port or (8883 if given.tls else 1883), "bind": given.bind}
+    fill |= {"tls": text, "autosave": given.autosave}
     _write(folder / "mosquitto.conf", CONF.format(**fill), 0o644)
     _hand_over(folder)
     files = {"configuration": folder / "mosquitto.conf", "passwords": folder / "secret"}
-    return {**files, "ca": folder / "tls" / "ca.pem"} if tls else files
+    return {**files, "ca": folder / "tls" / "ca.pem"} if given.tls else files

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _core
-from .errors import DivergedError, FileError
-from .files import replacing
-from .result import Result
+from .. import _core
+from ..errors import DivergedError, FileError
+from ..files import replacing
+from ..run.result import Result
 
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
 START_ANGLES = 6

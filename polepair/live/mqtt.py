@@ -6,8 +6,9 @@ import secrets
 import time
 import weakref
 from pathlib import Path
+from typing import NamedTuple
 
-from .errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError
+from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, taken
 from .streams import Format, Stream
 from .wire import Address, StreamInfo, address, read_birth
 
@@ -41,31 +42,46 @@ def password_from(file=None) -> Secret:
         ) from None
 
 
-class Link:
-    """One connection to a broker. Options: password_file, ca, certificate, key (files), client_id, keep_alive [s],
-    timeout [s], clean (False: the broker keeps what comes while the link is down), will (topic, payload)."""
+class LinkOptions(NamedTuple):
+    """Of a connection: files, name, times [s]; clean = False: the broker keeps what comes while the link is down; will:
+    (topic, payload) that the broker publishes when the link breaks."""
 
-    def __init__(self, url: str | Address, password_file=None, ca=None, certificate=None, key=None, client_id=None,
-                 keep_alive=10, timeout=10, clean=True, will=None):  # fmt: skip
+    password_file: object = None
+    ca: object = None
+    certificate: object = None
+    key: object = None
+    client_id: str | None = None
+    keep_alive: int = 10
+    timeout: float = 10
+    clean: bool = True
+    will: tuple[str, str] | None = None
+
+
+class Link:
+    """One connection to a broker. Options: those of LinkOptions."""
+
+    def __init__(self, url: str | Address, **options):
+        given = taken(LinkOptions, options, "Link")
         try:
-            from . import _mqtt
+            from .. import _mqtt
         except ImportError:
             raise LinkError(
                 "MQTT was not built: expected paho.mqtt.c (libpaho-mqtt-dev) when polepair was installed"
             ) from None
         self.address = url if isinstance(url, Address) else address(url)
-        self.timeout, self.ca = timeout, None if ca is None else str(ca)
-        for name, file in (("ca", ca), ("certificate", certificate), ("key", key)):
+        self.timeout, self.ca = given.timeout, None if given.ca is None else str(given.ca)
+        files = {name: getattr(given, name) for name in ("ca", "certificate", "key")}
+        for name, file in files.items():
             if file is not None and not os.access(file, os.R_OK):
                 raise FileError(f"{file}: {name} file cannot be read")
-        self.client_id = client_id or f"polepair-{secrets.token_hex(6)}"
-        secret = password_from(password_file)
-        paths = [None if f is None else str(f) for f in (ca, certificate, key)]
+        self.client_id = given.client_id or f"polepair-{secrets.token_hex(6)}"
+        secret = password_from(given.password_file)
+        paths = [None if f is None else str(f) for f in files.values()]
         user = self.address.user or os.environ.get("POLEPAIR_MQTT_USER")
-        topic, payload = will or (None, None)
+        topic, payload = given.will or (None, None)
         self.core = _mqtt.Client(
             self.address.uri, self.client_id, user, secret.reveal() if user else None, *paths, topic, payload,
-            keep_alive, max(1, int(timeout)), 10, clean,
+            given.keep_alive, max(1, int(given.timeout)), 10, given.clean,
         )  # fmt: skip
         _open.add(self)
 
@@ -145,21 +161,33 @@ def _close_all() -> None:
         link.close()
 
 
+class SourceOptions(NamedTuple):
+    """Of a source: the topic where it is not the asset's own, QoS, rows kept, seconds to wait for a birth."""
+
+    topic: str | None = None
+    qos: int = 1
+    capacity: int = 1 << 20
+    patience: float = 3.0
+
+
 class MqttSource:
-    """A device's stream over MQTT. Channels and format come from its birth, unless given."""
+    """A device's stream over MQTT. Channels and format come from its birth, unless given.
+
+    Options: those of SourceOptions and LinkOptions.
+    """
 
     name = "mqtt"
 
-    def __init__(self, url: str, stream_name: str = "fast", channels=None, fmt: Format | str | None = None, topic=None,
-                 qos: int = 1, capacity: int = 1 << 20, patience: float = 3.0, **options):  # fmt: skip
+    def __init__(self, url: str, stream_name: str = "fast", channels=None, fmt: Format | str | None = None, **options):
+        given = SourceOptions(**{k: options.pop(k) for k in SourceOptions._fields if k in options})
         self.address = address(url)
-        self.topic = topic or f"{self.address.base}/t/{stream_name}"
-        self.info = self._from_birth(stream_name, patience, options) if channels is None else None
+        self.topic = given.topic or f"{self.address.base}/t/{stream_name}"
+        self.info = self._from_birth(stream_name, given.patience, options) if channels is None else None
         if channels is not None:
             self.info = StreamInfo(tuple(channels), fmt if isinstance(fmt, Format) else Format(fmt or "frame"))
-        self.stream = Stream(self.info.channels, self.info.format, capacity)
+        self.stream = Stream(self.info.channels, self.info.format, given.capacity)
         self.device = "unknown"
-        self.qos, self.options, self.link = qos, options, None
+        self.qos, self.options, self.link = given.qos, options, None
 
     def _from_birth(self, stream_name: str, patience: float, options) -> StreamInfo:
         link = Link(self.address, **{**options, "client_id": None, "clean": True})

@@ -6,14 +6,14 @@ import time
 
 import numpy as np
 
-from . import _core
-from .errors import LinkError
+from .. import _core
+from ..design.motor import Motor
+from ..errors import LinkError
+from ..run.result import Result
+from ..run.twin import ALL, Twin, channel_columns
 from .estimation import best_observer, current_noise, estimates
-from .motor import Motor
 from .mqtt import MqttSource
-from .result import Result
 from .sources import DRIVE, Recording, Serial, Simulated, Source
-from .twin import ALL, Twin, channel_columns
 from .wire import estimate_message
 
 QUALITY = ("good", "starting", "not observable", "inconsistent", "stale")

@@ -12,8 +12,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from . import _core
-from .errors import LinkError
+from .. import _core
+from ..errors import LinkError
 from .streams import Rows, Stream
 
 BATCH, SLICE = 20_000, 5000

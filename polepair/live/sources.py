@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 
-from . import _core
-from .errors import FileError
+from .. import _core
+from ..errors import FileError
+from ..run.twin import Twin, channel_columns
 from .streams import Format, Stream, frame
-from .twin import Twin, channel_columns
 
 DRIVE = ("u_alpha", "u_beta", "i_alpha", "i_beta")
 SIMULATED = (*DRIVE, "omega_m", "i_bus", "u_dc")

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _core
-from .errors import StoreError
+from .. import _core
+from ..errors import StoreError
 from .streams import Format, Rows, Stream
 
 VERSION = 1
@@ -273,7 +273,7 @@ class Recorder:
 
 def write_rows(rows: Rows, path) -> None:
     """Rows as .parquet or .csv: time, seq and arrival as whole nanoseconds, then the channels."""
-    from .files import replacing
+    from ..files import replacing
 
     path = Path(path)
     names = ("time", "seq", "arrival", *rows.channels)

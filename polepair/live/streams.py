@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _core
+from .. import _core
 
 FORMATS = ("frame", "json", "sparkplug", "packed")
 ENCODINGS = ("float32", "int16", "delta", "float64")

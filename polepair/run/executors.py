@@ -2,18 +2,37 @@
 
 import os
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from typing import NamedTuple
 
 import numpy as np
 
-from . import _core
+from .. import _core
 
 ATTEMPTS = 3  # of a chunk whose worker was lost; then it runs here
 
 
-def run_cases(params, columns, rows, job, threads: int, progress=None):
+class Trace(NamedTuple):
+    """The channels that a sweep keeps over time, as the core takes them."""
+
+    columns: np.ndarray
+    every: int
+    rows: int
+
+
+class Job(NamedTuple):
+    """What is the same for every case of a sweep."""
+
+    t_end: float
+    outputs: np.ndarray
+    retune: bool
+    mode: int
+    trace: Trace | None
+
+
+def run_cases(params, columns, rows, job: Job, threads: int, progress=None):
     """Runs cases in this process: results, status, bad row, complete, trace (or None)."""
-    t_end, spec, retune, mode, trace = job
-    return _core.sweep(params, columns, rows, t_end, spec, retune, threads, progress, mode, trace)
+    fixed = job.t_end, job.outputs, job.retune
+    return _core.sweep(params, columns, rows, *fixed, threads, progress, job.mode, job.trace)
 
 
 def _task(params, columns, rows, job, threads):
@@ -26,18 +45,18 @@ def chunk_size(cases: int, workers: int | None) -> int:
     return max(1, -(-cases // (4 * (workers or os.cpu_count() or 1))))
 
 
-def run_on(executor, params, columns, rows, job, chunk: int | None, progress=None):
+def run_on(executor, params, columns, rows, job: Job, chunk: int | None, progress=None):
     """Runs the cases in chunks on an executor. A chunk whose worker is lost runs again; none counts twice.
 
     After Ctrl-C the chunks that have come back are kept. Returns results, status, bad row, complete, trace.
     """
     n = len(rows)
     results, status, where = (
-        np.full((n, len(job[1])), np.nan),
+        np.full((n, len(job.outputs)), np.nan),
         np.full(n, CANCELLED, np.uint8),
         np.full(n, -1, np.int16),
     )
-    trace = None if job[-1] is None else np.full((n, job[-1][2], len(job[-1][0])), np.nan)
+    trace = None if job.trace is None else np.full((n, job.trace.rows, len(job.trace.columns)), np.nan)
     size = chunk or chunk_size(n, getattr(executor, "_max_workers", None))
     waiting = {}
 

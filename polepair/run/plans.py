@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import FileError
-from .table import parameter
+from ..errors import FileError
+from ..table import parameter
+from .memory import SMALL, free_memory
 
-SMALL = 256e6  # bytes: below this nobody asks how much memory is free
 Cases = tuple[tuple[str, ...], np.ndarray]
 
 
@@ -78,15 +78,6 @@ def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
             f"sweep: {cases:,} cases need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free: "
             "expected fewer cases or outputs, or several sweeps"
         )
-
-
-def free_memory() -> float:
-    """Bytes of memory that are free, infinite where the system does not tell."""
-    try:
-        with open("/proc/meminfo") as f:
-            return next(1024.0 * float(line.split()[1]) for line in f if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return math.inf
 
 
 def _count(count) -> int:

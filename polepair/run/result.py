@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import FileError
-from .files import replacing
-from .table import channels, nearest
+from ..errors import FileError, nearest
+from ..files import replacing
+from ..table import channels
 
 FORMAT = 1  # of the metadata in saved files
 
@@ -81,7 +81,7 @@ class Result:
 
     def plot(self, names=("omega_m", "torque", "iq"), path=None):
         """Channels over time as a matplotlib figure; written to `path` if given."""
-        from .plots import time_series
+        from ..draw.plots import time_series
 
         figure = time_series(self, names)
         if path:

@@ -2,13 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from . import _core, executors, plans
-from .errors import FileError
+from .. import _core
+from ..errors import FileError, nearest, taken
+from ..table import channels, derived, parameters
+from . import executors, plans
 from .result import FORMAT, Result
-from .table import channels, derived, nearest, parameters
 from .twin import Twin, channel_columns
 
 MODES = ("exact", "fast", "single")
@@ -89,6 +91,17 @@ def _reasons(motor, names, rows, status, where) -> list[tuple[int, str]]:
     return failed
 
 
+class Options(NamedTuple):
+    """What `sweep` takes by name only."""
+
+    mode: str = "exact"
+    executor: object = None
+    chunk: int | None = None
+    resume: object = None
+    trace: object = None
+    every: int = 1
+
+
 def sweep(
     twin: Twin,
     axes,
@@ -97,73 +110,73 @@ def sweep(
     retune: bool = True,
     threads: int | None = None,
     progress=None,
-    mode: str = "exact",
-    executor=None,
-    chunk: int | None = None,
-    resume=None,
-    trace=None,
-    every: int = 1,
+    **options,
 ) -> SweepTable:
     """Runs `twin` for t_end seconds once per case.
 
     axes: {name: values} for every combination, or the (names, rows) of a plan (polepair.plans). record: outputs as
     "channel.reducer" (final, mean, rms, min, max, peak; omega_m.settle is the time until the speed stays within 2 % of
     its reference). retune: each case tunes its controller to its own machine, else all keep the base machine's.
-    progress(done, total) is called now and then. mode: "exact" gives the bits of single runs, "fast" lets the compiler
-    fuse multiply and add, "single" runs on float lanes (error about 1e-4). executor: a concurrent.futures executor to
-    spread chunks of cases over. resume: a file that keeps an interrupted sweep and goes on with it. trace: channels to
+    progress(done, total) is called now and then. Options, by name (see Options):
+
+    mode: "exact" gives the bits of single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float
+    lanes (error about 1e-4). executor: a concurrent.futures executor to spread cases over, `chunk` of them a task (by
+    default four tasks a worker). resume: a file that keeps an interrupted sweep and goes on with it. trace: channels to
     keep over time, one row each `every` periods, as `table.trace` (float64, cases x rows x channels; `table.run(k)` is
     a view on one case); it is not saved with the table.
 
     Bad cases get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is False).
     """
+    given = taken(Options, options, "sweep")
     names, rows = cases_from(axes)
     outputs, spec = _outputs(record)
-    if mode not in MODES:
-        raise ValueError(f"mode = {mode!r}: expected one of {', '.join(MODES)}")
-    if not t_end > 0 or t_end / twin.params.drive.period > 1e10:
-        raise ValueError(f"t_end = {t_end} s: expected more than 0")
-    wanted = _trace(twin, names, t_end, trace, every, resume)
-    plans.need_memory(len(rows), len(names), len(outputs) + (wanted[2] * len(wanted[0]) if wanted else 0))
+    job = _job(twin, names, t_end, spec, retune, given)
+    kept = job.trace.rows * len(job.trace.columns) if job.trace else 0
+    plans.need_memory(len(rows), len(names), len(outputs) + kept)
     twin.params.derive()
-    columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
-    about = {
-        "motor": twin.params.name,
-        "t_end": t_end,
-        "retune": retune,
-        "mode": mode,
-        "values": twin.params.values().tolist(),
-    }
-    old = _partial(resume, (*names, *outputs, "status"), rows, about)
+    about = {"motor": twin.params.name, "t_end": t_end, "retune": retune, "mode": given.mode}
+    about["values"] = twin.params.values().tolist()
+    old = _partial(given.resume, (*names, *outputs, "status"), rows, about)
     todo = np.arange(len(rows)) if old is None else np.flatnonzero(old["status"] == executors.CANCELLED)
     tell = (lambda done: progress(len(rows) - len(todo) + done, len(rows))) if progress else None
-    job = (float(t_end), spec, retune, MODES.index(mode), wanted)
-    if executor is None:
-        run = executors.run_cases(twin.params, columns, rows[todo], job, threads or os.cpu_count() or 1, tell)
+    columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
+    cases = twin.params, columns, rows[todo], job
+    if given.executor is None:
+        run = executors.run_cases(*cases, threads or os.cpu_count() or 1, tell)
     else:
-        run = executors.run_on(executor, twin.params, columns, rows[todo], job, chunk, tell)
-    results, status, where, complete, kept = run
+        run = executors.run_on(given.executor, *cases, given.chunk, tell)
+    results, status, where, complete, trace = run
     block = np.column_stack([rows, np.empty((len(rows), len(outputs) + 1))]) if old is None else old.block
     block[todo, len(names) : -1], block[todo, -1] = results, status
     refused = [(int(todo[k]), why) for k, why in _reasons(twin.params, names, rows[todo], status, where)]
     failed = sorted(([] if old is None else old.failed) + refused)
     table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
-    if resume:
-        table.save(resume)
-    if wanted:
-        table.trace, table.traced = kept, channel_columns(trace)[0]
+    if given.resume:
+        table.save(given.resume)
+    if job.trace:
+        table.trace, table.traced = trace, channel_columns(given.trace)[0]
     return table
 
 
-def _trace(twin, names, t_end: float, trace, every: int, resume):
-    """(channel indices, every, rows) of the trace wanted, or None."""
-    if trace is None:
+def _job(twin, names, t_end: float, spec, retune: bool, given: Options) -> executors.Job:
+    """What every case of a sweep shares; ValueError for what cannot be asked."""
+    if given.mode not in MODES:
+        raise ValueError(f"mode = {given.mode!r}: expected one of {', '.join(MODES)}")
+    if not t_end > 0 or t_end / twin.params.drive.period > 1e10:
+        raise ValueError(f"t_end = {t_end} s: expected more than 0")
+    return executors.Job(float(t_end), spec, retune, MODES.index(given.mode), _trace(twin, names, t_end, given))
+
+
+def _trace(twin, names, t_end: float, given: Options) -> executors.Trace | None:
+    """The trace wanted, or None."""
+    if given.trace is None:
         return None
-    if resume or "drive.period" in names:
+    if given.resume or "drive.period" in names:
         raise ValueError("trace: cannot be kept with resume or over different control periods, expected neither")
-    if not isinstance(every, int) or every < 1:
-        raise ValueError(f"every = {every!r}: expected a whole number from 1 up")
-    return channel_columns(trace)[1], every, round(t_end / twin.params.drive.period) // every + 1
+    if not isinstance(given.every, int) or given.every < 1:
+        raise ValueError(f"every = {given.every!r}: expected a whole number from 1 up")
+    rows = round(t_end / twin.params.drive.period) // given.every + 1
+    return executors.Trace(channel_columns(given.trace)[1], given.every, rows)
 
 
 def _partial(path, names, rows, about) -> SweepTable | None:

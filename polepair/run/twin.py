@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from . import _core
-from .errors import DivergedError
-from .motor import Motor
-from .plans import SMALL, free_memory
+from .. import _core
+from ..design.motor import Motor
+from ..errors import DivergedError, nearest
+from ..table import channels
+from .memory import SMALL, free_memory
 from .result import Result
-from .table import channels, nearest
 
 CHUNK_PERIODS = 200_000  # periods per call into C: Ctrl-C and progress are served in between
 ALL = tuple(channels())

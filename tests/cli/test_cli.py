@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import polepair as pp
-from polepair.cli import main
+from polepair.cli.main import main
 
 
 def call(*args, code=0):

@@ -98,7 +98,7 @@ def test_catalogue(name, tmp_path):
 
 def test_schema_refuses_what_the_reader_refuses():
     jsonschema = pytest.importorskip("jsonschema")
-    from polepair.generate import schema
+    from polepair.design.generate import schema
 
     for bad in (
         {"schema": 2},

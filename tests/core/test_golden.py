@@ -12,7 +12,7 @@ import pytest
 
 def same_bits():
     """The flags that setup.py gives every file for the sake of the bits."""
-    lines = (Path(__file__).parent.parent / "setup.py").read_text().splitlines()
+    lines = (Path(__file__).parents[2] / "setup.py").read_text().splitlines()
     return ast.literal_eval(next(x for x in lines if x.startswith("SAME_BITS")).split("=", 1)[1].strip())
 
 

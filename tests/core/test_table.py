@@ -9,7 +9,8 @@ import sys
 import pytest
 
 import polepair as pp
-from polepair import _core, generate
+from polepair import _core
+from polepair.design import generate
 from polepair.table import parameters
 
 
@@ -100,7 +101,16 @@ NEW_ROW = 'PP_PARAM(magnet, scratch, "x_s", REAL, "m", 0.25, 0.1, 0.9, "a scratc
 
 def test_a_new_row_appears_everywhere(root, tmp_path):
     """Adds a row to a scratch copy, builds it, finds it in C, Python, stub, TOML, schema, reference and FreeCAD."""
-    for name in ("csrc", "polepair", "setup.py", "pyproject.toml", "README.md", "LICENSE", "freecad_wb"):
+    for name in (
+        "csrc",
+        "polepair",
+        "setup.py",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "freecad_wb",
+        "blender_addon",
+    ):
         source = root / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
     for built in (tmp_path / "polepair").glob("*.so"):
@@ -119,7 +129,7 @@ def test_a_new_row_appears_everywhere(root, tmp_path):
     code = """
 import json, sys
 import polepair as pp
-from polepair import generate
+from polepair.design import generate
 from polepair.table import parameters
 m = pp.loads("schema = 1\\n[magnet]\\nscratch = '300 mm'\\n")
 assert m.magnet.scratch == 0.3 and m.magnet.Br == 1.2, m.magnet.scratch

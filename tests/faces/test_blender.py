@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair.keyframes import clip, current_colours, rotor_keys
-from polepair.pose import poses
+from polepair.draw.keyframes import clip, current_colours, rotor_keys
+from polepair.draw.pose import poses
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +109,12 @@ print("ANGLES", *seen)
     assert np.allclose([float(x) for x in line.split()[1:]], keys[[0, 9, 23], 1], atol=1e-5)
 
 
-def test_film(bpy_python, tmp_path, run):
+def test_film(bpy_python, tmp_path, run, monkeypatch):
     if not os.path.isdir("/usr/lib/freecad-python3"):
         pytest.skip("FreeCAD is not installed")
-    from polepair.film import make_film
+    from polepair.faces.film import make_film
 
+    monkeypatch.setenv("POLEPAIR_BPY_PYTHON", bpy_python)
     data = make_film(pp.load("outrunner-12s14p"), run, tmp_path / "clip.mp4", seconds=0.25, size=(160, 90))
     assert data["frames"] == 6
     head = (tmp_path / "clip.mp4").read_bytes()
@@ -121,9 +122,9 @@ def test_film(bpy_python, tmp_path, run):
 
 
 def test_film_without_blender(tmp_path, run, monkeypatch):
-    from polepair.film import make_film
+    from polepair.faces.film import make_film
 
     monkeypatch.setenv("POLEPAIR_BPY_PYTHON", "/nonexistent")
-    with pytest.raises(pp.CadError, match="/nonexistent: the film needs Blender's bpy, expected: packaging/bpy.sh"):
+    with pytest.raises(pp.CadError, match="/nonexistent: no such file, expected in POLEPAIR_BPY_PYTHON the Python"):
         make_film(pp.load("outrunner-12s14p"), run, tmp_path / "clip.mp4")
     assert not list(tmp_path.iterdir())

@@ -5,10 +5,10 @@ import os
 import subprocess
 
 import pytest
-from drawn import motors
+from support.drawn import motors
 
 import polepair as pp
-from polepair.cad import build_cad, compare
+from polepair.faces.cad import build_cad, compare
 
 pytestmark = pytest.mark.skipif(not os.path.isdir("/usr/lib/freecad-python3"), reason="FreeCAD is not installed")
 SYSTEM = "/usr/bin/python3"
@@ -27,9 +27,9 @@ def in_freecad(code: str, root, **env):
 
 ORACLE = """
 import json
-from drawn import motors
+from support.drawn import motors
 from freecad.polepair_wb import solids
-from polepair.parts import motor_parts
+from polepair.draw.parts import motor_parts
 
 worst = {}
 valid = True
@@ -95,7 +95,7 @@ def test_parts_do_not_overlap(root):
     code = """
 import json
 from freecad.polepair_wb import solids
-from polepair.parts import motor_parts
+from polepair.draw.parts import motor_parts
 import polepair as pp
 worst = 0.0
 for name in ("outrunner-12s14p", "spmloss-18s16p", "pyleecan-spmsm-015", "coreless-printed"):

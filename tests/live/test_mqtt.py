@@ -10,17 +10,17 @@ import time
 
 import numpy as np
 import pytest
+from support.brokers import Broker, Proxy, free_port
+from support.disks import fill_up
+from support.waiting import until
 
 from polepair import errors
-from polepair.broker import write_config
-from polepair.mqtt import Link, MqttSource, Publisher
-from polepair.sources import SIMULATED
-from polepair.store import Recorder, Store
-from polepair.streams import Format
-from polepair.wire import StreamInfo, address, birth, read_birth
-from tests.brokers import Broker, Proxy, free_port
-from tests.disks import fill_up
-from tests.waiting import until
+from polepair.live.broker import write_config
+from polepair.live.mqtt import Link, MqttSource, Publisher
+from polepair.live.sources import SIMULATED
+from polepair.live.store import Recorder, Store
+from polepair.live.streams import Format
+from polepair.live.wire import StreamInfo, address, birth, read_birth
 
 pytest.importorskip("polepair._mqtt")
 if not shutil.which("mosquitto"):
@@ -121,7 +121,7 @@ def test_broker_killed(tmp_path, kills):
     acked = 0
     try:
         for k in range(kills):
-            command = [sys.executable, "tests/publisher.py", *writer, "--first", str(acked)]
+            command = [sys.executable, "tests/support/publisher.py", *writer, "--first", str(acked)]
             publisher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             until(lambda seen=source.stream.head: source.stream.head > seen + 60)
             time.sleep(0.1 * (k % 5))
@@ -130,8 +130,8 @@ def test_broker_killed(tmp_path, kills):
             acked = int(publisher.stdout.read().split()[-1])
             broker.start()
             until(lambda: source.link.state == "up")
-        final = subprocess.run([sys.executable, "tests/publisher.py", *writer, "--first", str(acked), "--count", "50"],
-                               capture_output=True, text=True)  # fmt: skip
+        rest = [sys.executable, "tests/support/publisher.py", *writer, "--first", str(acked), "--count", "50"]
+        final = subprocess.run(rest, capture_output=True, text=True)
         acked = int(final.stdout.split()[-1])
         until(lambda: source.stream.head and source.stream.window()["a"].max() >= acked - 1)
         time.sleep(0.3)
@@ -316,8 +316,9 @@ def test_connect_and_close_leak_nothing(broker, cycles):
 def test_exit_and_fork_under_load(broker):
     """A process that ends, or forks, with messages coming in: no hang, no crash."""
     code = f"""
-import os, time
-from tests.test_mqtt import *
+import os, sys, time
+sys.path[:0] = ["tests", "tests/live"]
+from test_mqtt import *
 source = MqttSource("{broker.url}/m1", channels=CHANNELS, fmt="json").start()
 source.stream.wait(timeout=5)
 child = os.fork()
@@ -379,7 +380,7 @@ def test_birth_round_trip():
 
 
 def test_password_from_environment(monkeypatch):
-    from polepair.mqtt import password_from
+    from polepair.live.mqtt import password_from
 
     monkeypatch.setenv("POLEPAIR_MQTT_PASSWORD", "hunter2")
     secret = password_from()

@@ -8,10 +8,10 @@ import pytest
 
 import polepair as pp
 from polepair import _core
-from polepair.estimation import current_noise, estimate, estimates
-from polepair.live import Estimator, replay, sensors_of
-from polepair.sources import Simulated
-from polepair.streams import Rows
+from polepair.live.estimation import current_noise, estimate, estimates
+from polepair.live.session import Estimator, replay, sensors_of
+from polepair.live.sources import Simulated
+from polepair.live.streams import Rows
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_standing_still_is_not_observable():
 
 def test_futures_from_the_live_state():
     motor = pp.load("outrunner-12s14p")
-    view = pp.live.Live(Simulated(pp.Twin(motor), pace=0, seconds=0.6, noise=0.002), motor)
+    view = pp.Live(Simulated(pp.Twin(motor), pace=0, seconds=0.6, noise=0.002), motor)
     with view:
         while view.source.running or view.stream.head > view.stream._read:
             view.update(0.05)

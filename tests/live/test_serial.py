@@ -6,12 +6,12 @@ import time
 
 import numpy as np
 import pytest
+from support.waiting import until
 
 from polepair import connect
 from polepair.errors import FileError
-from polepair.sources import Serial, cobs_packet
-from polepair.streams import frame
-from tests.waiting import until
+from polepair.live.sources import Serial, cobs_packet
+from polepair.live.streams import frame
 
 CHANNELS = ("a", "b", "c")
 

@@ -7,12 +7,12 @@ import urllib.request
 
 import numpy as np
 import pytest
+from support.brokers import free_port
+from support.waiting import until
 
 from polepair import _core
-from polepair.sinks import Influx, Pump, SinkError, lines
-from polepair.streams import Stream
-from tests.brokers import free_port
-from tests.waiting import until
+from polepair.live.sinks import Influx, Pump, SinkError, lines
+from polepair.live.streams import Stream
 
 CHANNELS = ("w", "T x")
 

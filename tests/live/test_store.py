@@ -10,18 +10,18 @@ import time
 
 import numpy as np
 import pytest
+from support.disks import fill_up
 
 from polepair import _core
 from polepair.errors import StoreError
-from polepair.store import Recorder, Store, write_rows
-from polepair.streams import Format, Stream
-from tests.disks import fill_up
+from polepair.live.store import Recorder, Store, write_rows
+from polepair.live.streams import Format, Stream
 
 CHANNELS = ("a", "b")
 WRITER = """
 import sys
-from polepair.store import Recorder
-from polepair.streams import Stream
+from polepair.live.store import Recorder
+from polepair.live.streams import Stream
 s = Stream(("a", "b"), "json", 4096)
 r = Recorder(sys.argv[1], s, segment_bytes=1 << 16)
 n = int(sys.argv[2])
@@ -141,7 +141,7 @@ def test_full_disk(small_disk):
 
 def test_the_journal_leaves_the_store_its_room(small_disk, monkeypatch):
     """However late the store comes, a full journal can be stored: the last of the disk is not the journal's to take."""
-    monkeypatch.setattr("polepair.store.STORE_SECONDS", 1e9)
+    monkeypatch.setattr("polepair.live.store.STORE_SECONDS", 1e9)
     s = Stream(CHANNELS, "json")
     recorder = Recorder(small_disk / "x.ppdb", s, segment_bytes=1 << 15)
     n = full = 0

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polepair import _core
-from polepair.streams import ENCODINGS, RETAINED, Format, Layout, Stream, frame
+from polepair.live.streams import ENCODINGS, RETAINED, Format, Layout, Stream, frame
 
 CHANNELS = ("ia", "ib", "w")
 

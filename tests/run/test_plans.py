@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair import _core, executors, plans
+from polepair import _core
+from polepair.run import executors, plans
 
 RANGES = {"magnet.Br": (1.0, 1.4), "winding.turns": (12, 20)}
 RECORD = ["omega_m.final", "i_s.rms"]
@@ -170,7 +171,7 @@ def test_dask():
 
 def test_ray():
     ray = pytest.importorskip("ray")
-    from polepair.executors import RayExecutor
+    from polepair.run.executors import RayExecutor
 
     cases = plans.random(RANGES, 40)
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
