@@ -180,3 +180,8 @@ def test_ray():
     finally:
         ray.shutdown()
     assert np.array_equal(there.block, pp.sweep(twin(), cases, 0.1, RECORD).block)
+
+
+def test_unknown_option_is_named():
+    with pytest.raises(TypeError, match="sweep: exeutor: no such argument, did you mean executor?"):
+        pp.sweep(twin(), {"magnet.Br": [1.2]}, 0.01, exeutor=None)
