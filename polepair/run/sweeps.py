@@ -114,7 +114,7 @@ def sweep(
 ) -> SweepTable:
     """Runs `twin` for t_end seconds once per case.
 
-    axes: {name: values} for every combination, or the (names, rows) of a plan (polepair.plans). record: outputs as
+    axes: {name: values} for every combination, or the (names, rows) of a plan (pp.plans). record: outputs as
     "channel.reducer" (final, mean, rms, min, max, peak; omega_m.settle is the time until the speed stays within 2 % of
     its reference). retune: each case tunes its controller to its own machine, else all keep the base machine's.
     progress(done, total) is called now and then. Options, by name (see Options):

@@ -26,6 +26,7 @@ pytest.importorskip("polepair._mqtt")
 if not shutil.which("mosquitto"):
     pytest.skip("no mosquitto", allow_module_level=True)
 
+HERE = "import sys; sys.path[:0] = ['tests', 'tests/live']; from test_mqtt import *; "  # of other processes
 CHANNELS = ("a", "b")
 INFO = {"fast": StreamInfo(CHANNELS, Format("json"))}
 
@@ -81,7 +82,7 @@ def test_command_line_chain(broker):
 
 def test_device_loss_is_seen(broker):
     """A device that dies without a word: the broker says so for it."""
-    code = f"from tests.test_mqtt import *; p = Publisher('{broker.url}/m1', INFO)"
+    code = f"{HERE}p = Publisher('{broker.url}/m1', INFO)"
     code += "; print('up', flush=True); time.sleep(60)"
     device = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     device.stdout.readline()
@@ -316,9 +317,8 @@ def test_connect_and_close_leak_nothing(broker, cycles):
 def test_exit_and_fork_under_load(broker):
     """A process that ends, or forks, with messages coming in: no hang, no crash."""
     code = f"""
-import os, sys, time
-sys.path[:0] = ["tests", "tests/live"]
-from test_mqtt import *
+import os, time
+{HERE}
 source = MqttSource("{broker.url}/m1", channels=CHANNELS, fmt="json").start()
 source.stream.wait(timeout=5)
 child = os.fork()
