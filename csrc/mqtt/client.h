@@ -25,7 +25,8 @@ typedef enum pp_fault {
 } pp_fault;
 
 typedef struct pp_mqtt_options {
-    const char *uri, *client_id;                          /* tcp://host:port or ssl://host:port */
+    const char *uri; /* tcp://host:port or ssl://host:port */
+    const char *client_id;
     const char *user, *password, *ca, *certificate, *key; /* NULL: none; ca NULL: the system's */
     const char *will_topic, *will_payload;                /* NULL: none; retained, QoS 1 */
     int keep_alive, connect_timeout, retry_max;           /* [s] */
@@ -35,17 +36,21 @@ typedef struct pp_mqtt_options {
 typedef struct pp_link_status {
     pp_link link;
     pp_fault fault;
-    char text[PP_TEXT_MAX];
-    int64_t connections, since_ns, unrouted, dropped_mail, cuts;
+    char text[PP_TEXT_MAX]; /* for people, 0-terminated */
+    int64_t connections;    /* made so far */
+    int64_t since_ns;       /* of this state of the link, since 1970 */
+    int64_t unrouted;       /* messages that no stream takes */
+    int64_t dropped_mail;   /* of these, those that found no room */
+    int64_t cuts;           /* of the link, because a journal was full */
 } pp_link_status;
 
 /* A message of a topic that no stream takes: births, states, commands. */
 typedef struct pp_mail {
-    struct pp_mail *next;
+    struct pp_mail *next; /* newer; NULL: none */
     char *topic;
     uint8_t *payload;
-    size_t length;
-    int64_t arrival_ns;
+    size_t length;      /* of the payload, bytes */
+    int64_t arrival_ns; /* since 1970 */
     bool retained;
 } pp_mail;
 
@@ -66,7 +71,7 @@ pp_link_status pp_mqtt_status(pp_mqtt *client);
 bool pp_mqtt_publish(pp_mqtt *client, const char *topic, const void *payload, size_t length,
                      int qos, bool retain);
 /* The oldest mail, to be freed by pp_mail_free; NULL after `seconds` without any. */
-pp_mail *pp_mqtt_mail(pp_mqtt *client, double seconds);
+pp_mail *pp_mqtt_take_mail(pp_mqtt *client, double seconds);
 void pp_mail_free(pp_mail *mail);
 /* Disconnects, waits at most `seconds` for it, frees. */
 void pp_mqtt_close(pp_mqtt *client, double seconds);

@@ -34,10 +34,11 @@ typedef struct module_state {
 } module_state;
 
 /* Files that add types and functions to the module, one row each, in this order; -1 with an exception set. */
-#define PP_PARTS(X)                                                                              \
-    X(tables)                                                                                    \
-    X(params_types)                                                                              \
-    X(derived_type) X(twin_type) X(stream_types) X(observer_type) X(geometry) X(sweep) X(frames) \
+#define PP_PARTS(X)                                                                             \
+    X(tables)                                                                                   \
+    X(params_types)                                                                             \
+    X(derived_type)                                                                             \
+    X(twin_type) X(journal_type) X(stream_type) X(observer_type) X(geometry) X(sweep) X(frames) \
         X(lines)
 #define PP_PART(name) int add_##name(PyObject *module, module_state *state);
 PP_PARTS(PP_PART)
@@ -60,8 +61,13 @@ int param_from_python(int row, PyObject *value, double *out);
 /* Sets an attribute of `module` to a type made from the spec; NULL with an exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
 
+/* An object of a heap type, all zero; NULL with an exception set. */
+PyObject *new_object(PyTypeObject *type);
 /* Frees an object that owns nothing but itself, and its reference to its heap type. */
 void plain_dealloc(PyObject *self);
+
+/* A function of METH_FASTCALL or METH_KEYWORDS in a table of methods. */
+#define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
 /* Params.derive(). */
 PyObject *derived_from(PyObject *self, PyObject *unused);

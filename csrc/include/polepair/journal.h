@@ -19,13 +19,15 @@ bool pp_journal_append(pp_journal *journal, int number, int64_t arrival_ns, cons
 /* Writes what was appended to the disk. 0 or errno. */
 int pp_journal_sync(pp_journal *journal);
 
-/* One record of a segment's bytes at *offset; moves *offset behind it. False at the end of what is whole. */
+/* A message as it lies in a segment. */
 typedef struct pp_record_view {
-    int number;
-    int64_t arrival_ns;
+    int number;         /* of its stream */
+    int64_t arrival_ns; /* since 1970 */
     const uint8_t *bytes;
     size_t length;
 } pp_record_view;
+
+/* One record of a segment's bytes at *offset; moves *offset behind it. False at the end of what is whole. */
 bool pp_journal_next(const uint8_t *segment, size_t size, uint64_t *offset, pp_record_view *record);
 
 #endif

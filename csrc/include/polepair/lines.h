@@ -4,7 +4,7 @@
 
 #include "polepair/base.h"
 
-enum { PP_NUMBER_TEXT = 32 };
+enum { PP_NUMBER_TEXT = 32 }; /* bytes */
 
 /* A finite value by its shortest form of at most 9 significant digits (a float survives it), as printf's %.9g writes it; not
  * terminated. Returns the length, below PP_NUMBER_TEXT. */
