@@ -1,4 +1,5 @@
-/* paho.mqtt.c behind a small face. The mutex guards status and mail only and is never held in a call to paho. */
+/* paho.mqtt.c behind a small face. The mutex guards status and mail only and is never held in a
+ * call to paho. */
 #define _GNU_SOURCE
 #include "client.h"
 
@@ -95,8 +96,8 @@ static bool push(const pp_stream_handle *to, const MQTTAsync_message *message)
                     flags);
 }
 
-/* paho acknowledges after this returns, whatever it returns. What could not be journaled must not be acknowledged: the
- * link is cut, and the broker sends it again after the next connect. */
+/* paho acknowledges after this returns, whatever it returns. What could not be journaled must not
+ * be acknowledged: the link is cut, and the broker sends it again after the next connect. */
 static int message_arrived(void *context, char *topic, int topic_length, MQTTAsync_message *message)
 {
     pp_mqtt *client = context;

@@ -1,5 +1,6 @@
-/* mqtt/client.h: one MQTT connection of paho.mqtt.c (MQTTAsync) that feeds streams. Callbacks run on paho's threads and
- * never touch Python; every function below may be called from any other thread. */
+/* mqtt/client.h: one MQTT connection of paho.mqtt.c (MQTTAsync) that feeds streams. Callbacks run
+ * on paho's threads and never touch Python; every function below may be called from any other
+ * thread. */
 #ifndef PP_MQTT_CLIENT_H
 #define PP_MQTT_CLIENT_H
 
@@ -58,13 +59,15 @@ typedef struct pp_mqtt pp_mqtt;
 
 /* Makes the client; NULL when memory runs out. Nothing is sent yet. */
 pp_mqtt *pp_mqtt_new(const pp_mqtt_options *options);
-/* Messages of exactly this topic go to the stream; before pp_mqtt_connect. False when there is no room. */
+/* Messages of exactly this topic go to the stream; before pp_mqtt_connect. False when there is no
+ * room. */
 bool pp_mqtt_route(pp_mqtt *client, const char *topic, const pp_stream_handle *stream);
 /* Subscribes after every connect; before pp_mqtt_connect. */
 bool pp_mqtt_subscribe(pp_mqtt *client, const char *filter, int qos);
 /* Starts connecting; the status tells the rest. */
 bool pp_mqtt_connect(pp_mqtt *client);
-/* Waits until the link differs from `seen` (UP also waits for the subscriptions); false after `seconds`. */
+/* Waits until the link differs from `seen` (UP also waits for the subscriptions); false after
+ * `seconds`. */
 bool pp_mqtt_wait(pp_mqtt *client, pp_link seen, double seconds);
 pp_link_status pp_mqtt_status(pp_mqtt *client);
 /* Queues a message; false when the link is down. */

@@ -1,4 +1,5 @@
-/* The module polepair._mqtt: one type, Client. The GIL is released in every call that may wait for paho. */
+/* The module polepair._mqtt: one type, Client. The GIL is released in every call that may wait for
+ * paho. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>

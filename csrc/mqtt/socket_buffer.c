@@ -1,5 +1,6 @@
-/* Buffers between paho.mqtt.c and its sockets. paho has one receiving thread for all clients: it alone reads, and while
- * bytes lie here it need not ask the kernel. Its acknowledgements are gathered as long as there is more to read. */
+/* Buffers between paho.mqtt.c and its sockets. paho has one receiving thread for all clients: it
+ * alone reads, and while bytes lie here it need not ask the kernel. Its acknowledgements are
+ * gathered as long as there is more to read. */
 #define _GNU_SOURCE
 #include "socket_buffer.h"
 
@@ -97,7 +98,8 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
     return __real_connect(fd, address, length);
 }
 
-/* Writes what is gathered; the socket gets some seconds to take it, then it is given up. Called with the lock held. */
+/* Writes what is gathered; the socket gets some seconds to take it, then it is given up. Called
+ * with the lock held. */
 static void flush(int fd, socket_buffer *buffer)
 {
     int done = 0;
@@ -194,8 +196,9 @@ ssize_t __wrap_recv(int fd, void *to, size_t want, int flags)
     return copy_out(buffer, to, want);
 }
 
-/* Marks the sockets whose bytes lie here already as ready for what was asked; how many are. paho reads only where it could
- * also write, and a socket that just gave bytes is taken for writable: a full one costs it one refused write. */
+/* Marks the sockets whose bytes lie here already as ready for what was asked; how many are. paho
+ * reads only where it could also write, and a socket that just gave bytes is taken for writable: a
+ * full one costs it one refused write. */
 static int mark_ready(struct pollfd *fds, nfds_t count, int ready)
 {
     for (nfds_t i = 0; i < count; i++)
@@ -206,8 +209,8 @@ static int mark_ready(struct pollfd *fds, nfds_t count, int ready)
     return ready;
 }
 
-/* The kernel is asked when none of these sockets has bytes here, and now and then about the rest: other sockets, room to
- * write. */
+/* The kernel is asked when none of these sockets has bytes here, and now and then about the rest:
+ * other sockets, room to write. */
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     bool buffered = false;

@@ -1,5 +1,6 @@
-/* paho.mqtt.c as distributions build it books every allocation, every function entered and every protocol event for its own
- * debugging; that is most of the cost of a message. The linker leads these calls here instead (setup.py). */
+/* paho.mqtt.c as distributions build it books every allocation, every function entered and every
+ * protocol event for its own debugging; that is most of the cost of a message. The linker leads
+ * these calls here instead (setup.py). */
 #include <stddef.h>
 #include <stdlib.h>
 

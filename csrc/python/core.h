@@ -33,13 +33,14 @@ typedef struct module_state {
     PyTypeObject *group[GROUPS_MAX]; /* of parameters */
 } module_state;
 
-/* Files that add types and functions to the module, one row each, in this order; -1 with an exception set. */
-#define PP_PARTS(X)                                                                             \
-    X(tables)                                                                                   \
-    X(params_types)                                                                             \
-    X(derived_type)                                                                             \
-    X(twin_type) X(journal_type) X(stream_type) X(observer_type) X(geometry) X(sweep) X(frames) \
-        X(lines)
+/* Files that add types and functions to the module, one row each, in this order; -1 with an
+ * exception set. */
+#define PP_PARTS(X) \
+    X(tables)       \
+    X(params_types) \
+    X(derived_type) \
+    X(twin_type)    \
+    X(journal_type) X(stream_type) X(observer_type) X(geometry) X(sweep) X(frames) X(lines)
 #define PP_PART(name) int add_##name(PyObject *module, module_state *state);
 PP_PARTS(PP_PART)
 #undef PP_PART
@@ -49,10 +50,11 @@ typedef struct params_object {
     pp_params values;
 } params_object;
 
-/* State of the module that defined the type, or a base of it (the limited API of 3.11 has no PyType_GetModuleByDef).
- * NULL with an exception set. */
+/* State of the module that defined the type, or a base of it (the limited API of 3.11 has no
+ * PyType_GetModuleByDef). NULL with an exception set. */
 module_state *state_of(PyTypeObject *type);
-/* Raises ValueError for a refusal: "where = value: text". bad_row names the parameter for PP_RANGE. Returns NULL. */
+/* Raises ValueError for a refusal: "where = value: text". bad_row names the parameter for PP_RANGE.
+ * Returns NULL. */
 PyObject *raise_status(pp_status status, const pp_params *params, int bad_row);
 /* The value of row i as Python sees it: float, int or the name of a choice. */
 PyObject *param_to_python(int row, double value);

@@ -4,16 +4,16 @@
 #include "polepair/lines.h"
 #include "polepair/format.h"
 
-typedef struct line_columns {
+typedef struct column_list {
     const char *names[PP_STREAM_CHANNELS_MAX];
     size_t lengths[PP_STREAM_CHANNELS_MAX]; /* of the names */
-    const double *columns[PP_STREAM_CHANNELS_MAX];
+    const double *values[PP_STREAM_CHANNELS_MAX];
     PyArrayObject *owned[PP_STREAM_CHANNELS_MAX]; /* the columns' arrays */
     int count;
-} line_columns;
+} column_list;
 
 /* A (name as bytes, column) pair; false where it is none, or not as long as `rows`. */
-static bool take_column(PyObject *pair, npy_intp rows, line_columns *to)
+static bool take_column(PyObject *pair, npy_intp rows, column_list *to)
 {
     Py_ssize_t length;
     PyObject *values;
@@ -26,12 +26,12 @@ static bool take_column(PyObject *pair, npy_intp rows, line_columns *to)
         return false;
     to->owned[to->count] = column;
     to->lengths[to->count] = (size_t)length;
-    to->columns[to->count] = PyArray_DATA(column);
+    to->values[to->count] = PyArray_DATA(column);
     to->count++;
     return PyArray_SIZE(column) == rows;
 }
 
-static bool take_columns(PyObject *pairs, npy_intp rows, line_columns *to)
+static bool take_columns(PyObject *pairs, npy_intp rows, column_list *to)
 {
     Py_ssize_t count = PySequence_Size(pairs);
     bool good = count >= 0 && count <= PP_STREAM_CHANNELS_MAX;
@@ -49,17 +49,20 @@ static bool take_columns(PyObject *pairs, npy_intp rows, line_columns *to)
     return false;
 }
 
-static PyObject *written(const char *head, size_t length, const line_columns *columns,
+static PyObject *written(const char *head, size_t length, const column_list *list,
                          PyArrayObject *time)
 {
+    pp_line_columns columns = {.count = list->count,
+                               .names = list->names,
+                               .lengths = list->lengths,
+                               .values = list->values};
     long rows = (long)PyArray_SIZE(time);
-    char *text = PyMem_Malloc(pp_lines_room(length, columns->lengths, columns->count, rows) + 1);
+    char *text = PyMem_Malloc(pp_lines_room(length, &columns, rows) + 1);
     if (!text)
         return PyErr_NoMemory();
     size_t size;
     Py_BEGIN_ALLOW_THREADS
-    size = pp_lines_write(head, length, columns->names, columns->lengths, columns->count,
-                          columns->columns, PyArray_DATA(time), rows, text);
+    size = pp_lines_write(head, length, &columns, PyArray_DATA(time), rows, text);
     Py_END_ALLOW_THREADS
     PyObject *out = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
     PyMem_Free(text);
@@ -72,7 +75,7 @@ static PyObject *call_line_protocol(PyObject *Py_UNUSED(module), PyObject *args)
     Py_ssize_t length;
     PyObject *pairs, *when;
     PyObject *out = NULL;
-    line_columns columns = {0};
+    column_list columns = {0};
     if (!PyArg_ParseTuple(args, "y#OO:line_protocol", &head, &length, &pairs, &when))
         return NULL;
     PyArrayObject *time = (PyArrayObject *)PyArray_FROM_OTF(when, NPY_INT64, NPY_ARRAY_IN_ARRAY);

@@ -95,8 +95,9 @@ static bool take_record(observer_record *record, PyObject *const *args, Py_ssize
     return record->out != NULL;
 }
 
-/* The interval up to row k: its voltage is the one of the row before it, maybe of an earlier call. A pause of more than PAUSE
- * seconds, or one without a voltage, is passed by the mechanics alone. */
+/* The interval up to row k: its voltage is the one of the row before it, maybe of an earlier call.
+ * A pause of more than PAUSE seconds, or one without a voltage, is passed by the mechanics
+ * alone. */
 static void one_row(observer_object *self, double time, double ia, double ib, bool unscented)
 {
     const double PAUSE = 0.05;

@@ -1,4 +1,5 @@
-/* Params: all parameters of a twin, and one type per group whose attributes are the rows of the table. */
+/* Params: all parameters of a twin, and one type per group whose attributes are the rows of the
+ * table. */
 #include "core.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
-/* What Stream(...) is given, checked: keys, aliases, scales, layout. Each -1 with an exception set. */
+/* What Stream(...) is given, checked: keys, aliases, scales, layout. Each -1 with an exception
+ * set. */
 #include "stream_types.h"
 
 #include <string.h>

@@ -52,7 +52,8 @@ static PyObject *stream_push(PyObject *object, PyObject *const *args, Py_ssize_t
     return PyBool_FromLong(kept);
 }
 
-/* Pushes records of a segment with this number, until `rows` more rows are there or the segment has no more. */
+/* Pushes records of a segment with this number, until `rows` more rows are there or the segment has
+ * no more. */
 static PyObject *stream_push_records(PyObject *object, PyObject *args)
 {
     stream_object *self = (stream_object *)object;

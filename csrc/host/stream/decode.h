@@ -1,4 +1,5 @@
-/* host/stream/decode.h: one message into rows, a decoder for each format that is no frame (polepair/frame.h). */
+/* host/stream/decode.h: one message into rows, a decoder for each format that is no frame
+ * (polepair/frame.h). */
 #ifndef PP_HOST_DECODE_H
 #define PP_HOST_DECODE_H
 

@@ -1,4 +1,5 @@
-/* Sparkplug B payloads (Eclipse Sparkplug 3.0, 6.4; protocol buffers wire format) and packed structs. */
+/* Sparkplug B payloads (Eclipse Sparkplug 3.0, 6.4; protocol buffers wire format) and packed
+ * structs. */
 #include <string.h>
 
 #include "decode.h"
@@ -61,7 +62,8 @@ static bool skip_field(span *in, uint64_t tag)
     }
 }
 
-/* Datatypes of Sparkplug whose int or long is signed: Int8, Int16 and Int32 between the first and the last. */
+/* Datatypes of Sparkplug whose int or long is signed: Int8, Int16 and Int32 between the first and
+ * the last. */
 enum { INT_8 = 1, INT_64 = 4 };
 
 typedef struct sparkplug_metric {
@@ -195,7 +197,8 @@ static pp_refusal store_metric(pp_stream_config *config, const sparkplug_metric 
     return PP_REFUSED_NOT;
 }
 
-/* A metric in the form that devices send: alias, datatype, float, each with a number of one byte. False: any other. */
+/* A metric in the form that devices send: alias, datatype, float, each with a number of one byte.
+ * False: any other. */
 static inline bool store_plain_metric(const pp_stream_config *config, span in,
                                       sparkplug_payload *payload, pp_rows *rows)
 {

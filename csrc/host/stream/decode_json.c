@@ -1,5 +1,5 @@
-/* A JSON object of one sample, or of a batch with its rows under one key (RFC 8259; the message is bounded by the size
- * limit, its nesting by DEPTH). */
+/* A JSON object of one sample, or of a batch with its rows under one key (RFC 8259; the message is
+ * bounded by the size limit, its nesting by DEPTH). */
 #include "decode.h"
 
 #include <string.h>
@@ -150,7 +150,8 @@ static int target_of(const reader *in, const uint8_t *text, int length)
     return PP_TO_NOWHERE;
 }
 
-/* The position behind the key and colon at p, if they are those that came at this place last time. */
+/* The position behind the key and colon at p, if they are those that came at this place last
+ * time. */
 static inline const uint8_t *remembered_key(const reader *in, const uint8_t *p, int *target)
 {
     if (in->place >= PP_STREAM_CHANNELS_MAX)

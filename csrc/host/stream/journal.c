@@ -1,5 +1,6 @@
-/* Segment files, mapped: appending is a copy, and what was copied belongs to the kernel, so it outlives a killed process.
- * A record is whole when its length is set (stored last) and its checksum fits. */
+/* Segment files, mapped: appending is a copy, and what was copied belongs to the kernel, so it
+ * outlives a killed process. A record is whole when its length is set (stored last) and its
+ * checksum fits. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -106,7 +107,8 @@ static bool disk_has_room(const pp_journal *journal)
            (uint64_t)disk.f_bavail * disk.f_frsize >= journal->size + journal->spare;
 }
 
-/* The file's memory with its blocks allocated, so that a full disk shows here and not as a fault at the copy. NULL: errno. */
+/* The file's memory with its blocks allocated, so that a full disk shows here and not as a fault at
+ * the copy. NULL: errno. */
 static char *map_segment(int fd, size_t size)
 {
     int error = posix_fallocate(fd, 0, (off_t)size);

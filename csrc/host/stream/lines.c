@@ -15,8 +15,9 @@ static char *digits_backwards(uint64_t value, char *end)
     return end;
 }
 
-/* The first nine digits of `size`, 1e-4 <= size < 1e9, as a whole number, and the decimal exponent of the first one. Rounded from one
- * multiplication: of a tie's neighbourhood of 1e-7 of the last digit, either side may come. */
+/* The first nine digits of `size`, 1e-4 <= size < 1e9, as a whole number, and the decimal exponent
+ * of the first one. Rounded from one multiplication: of a tie's neighbourhood of 1e-7 of the last
+ * digit, either side may come. */
 static uint64_t nine_digits(double size, int *exponent)
 {
     static const double tens[] = {1,   1e1, 1e2, 1e3,  1e4,  1e5,  1e6,
@@ -63,12 +64,12 @@ size_t pp_number_text(double value, char *out)
     return (size_t)(at - out);
 }
 
-size_t pp_lines_room(size_t head, const size_t *lengths, int count, long rows)
+size_t pp_lines_room(size_t head_length, const pp_line_columns *columns, long rows)
 {
-    PP_ASSERT(count >= 0 && rows >= 0);
-    size_t row = head + TIME_TEXT + 4;
-    for (int column = 0; column < count; column++)
-        row += lengths[column] + PP_NUMBER_TEXT + 2;
+    PP_ASSERT(columns->count >= 0 && rows >= 0);
+    size_t row = head_length + TIME_TEXT + 4;
+    for (int i = 0; i < columns->count; i++)
+        row += columns->lengths[i] + PP_NUMBER_TEXT + 2;
     return row * (size_t)rows;
 }
 
@@ -90,25 +91,31 @@ static char *append_time(char *at, int64_t time)
     return append(at, first, (size_t)(digits + TIME_TEXT - first));
 }
 
-size_t pp_lines_write(const char *head, size_t head_length, const char *const *names,
-                      const size_t *lengths, int count, const double *const *columns,
+/* " name=value,name=value" of the columns that are finite in this row; the end of it. */
+static char *append_fields(char *at, const pp_line_columns *columns, long row)
+{
+    char separator = ' ';
+    for (int i = 0; i < columns->count; i++) {
+        double value = columns->values[i][row];
+        if (value - value != 0)
+            continue;
+        *at++ = separator;
+        separator = ',';
+        at = append(at, columns->names[i], columns->lengths[i]);
+        *at++ = '=';
+        at += pp_number_text(value, at);
+    }
+    return at;
+}
+
+size_t pp_lines_write(const char *head, size_t head_length, const pp_line_columns *columns,
                       const int64_t *time, long rows, char *out)
 {
     char *end = out;
     for (long row = 0; row < rows; row++) {
-        char *at = append(end, head, head_length);
-        char separator = ' ';
-        for (int column = 0; column < count; column++) {
-            double value = columns[column][row];
-            if (value - value != 0)
-                continue;
-            *at++ = separator;
-            separator = ',';
-            at = append(at, names[column], lengths[column]);
-            *at++ = '=';
-            at += pp_number_text(value, at);
-        }
-        if (separator == ' ')
+        char *fields = append(end, head, head_length);
+        char *at = append_fields(fields, columns, row);
+        if (at == fields)
             continue;
         *at++ = ' ';
         at = append_time(at, time[row]);

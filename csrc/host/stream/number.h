@@ -1,5 +1,6 @@
-/* host/stream/number.h: JSON numbers, correctly rounded. Up to 15 digits with a power of ten up to 22 are exact by one
- * multiplication or division (Clinger, PLDI 1990); the rest goes through strtod in the C locale. */
+/* host/stream/number.h: JSON numbers, correctly rounded. Up to 15 digits with a power of ten up to
+ * 22 are exact by one multiplication or division (Clinger, PLDI 1990); the rest goes through strtod
+ * in the C locale. */
 #ifndef PP_HOST_NUMBER_H
 #define PP_HOST_NUMBER_H
 
@@ -17,7 +18,8 @@ static inline bool pp_digit(const uint8_t *p, const uint8_t *end)
     return p < end && (unsigned)(*p - '0') < 10;
 }
 
-/* The high bit of each byte of `text` (characters xor '0') that is no digit, exact up to the first one beyond ASCII. */
+/* The high bit of each byte of `text` (characters xor '0') that is no digit, exact up to the first
+ * one beyond ASCII. */
 static inline uint64_t pp_no_digits(uint64_t text)
 {
     return ((text + 0x7676767676767676) | text) & 0x8080808080808080;
@@ -31,7 +33,8 @@ static inline uint64_t pp_eight_digits(uint64_t text)
     return (text * 10000 + (text >> 32)) & 0xffffffff;
 }
 
-/* Digits and a point in the bytes of `text` (xor '0') before place `at` [bits], the point at `first`, as a number. */
+/* Digits and a point in the bytes of `text` (xor '0') before place `at` [bits], the point at
+ * `first`, as a number. */
 static inline double pp_with_point(uint64_t text, int first, int at)
 {
     static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
@@ -40,8 +43,9 @@ static inline double pp_with_point(uint64_t text, int first, int at)
     return (double)pp_eight_digits(digits << (72 - at)) / power[(at - first) / 8 - 1];
 }
 
-/* A number of at most 7 digits and perhaps a point, no exponent, with 10 readable bytes: most numbers that a device sends,
- * without a branch per digit or sign. NULL where it is anything else; the way below tells what. */
+/* A number of at most 7 digits and perhaps a point, no exponent, with 10 readable bytes: most
+ * numbers that a device sends, without a branch per digit or sign. NULL where it is anything else;
+ * the way below tells what. */
 static inline const uint8_t *pp_short_number(const uint8_t *p, double *out)
 {
     uint64_t text, behind;

@@ -51,7 +51,8 @@ static bool fill_gap(pp_sequence *sequence, int64_t seq, int64_t end)
     return false;
 }
 
-/* What is known of a number that lies behind, from its own time: the same message again, or another under its number. */
+/* What is known of a number that lies behind, from its own time: the same message again, or another
+ * under its number. */
 static pp_memory *memory_of(pp_sequence *sequence, int64_t seq, int64_t count)
 {
     return &sequence->memory[(uint64_t)(seq / count) % PP_MEMORY];

@@ -14,8 +14,9 @@ typedef enum pp_order {
 
 /* Nothing came yet. */
 void pp_sequence_start(pp_sequence *sequence);
-/* Judges numbers [seq, seq + count) of a message with that time and boot number (-1: none), and takes note of them.
- * *lost changes by the numbers now missing (less than 0 when a gap is filled). */
+/* Judges numbers [seq, seq + count) of a message with that time and boot number (-1: none), and
+ * takes note of them. *lost changes by the numbers now missing (less than 0 when a gap is
+ * filled). */
 pp_order pp_sequence_take(pp_sequence *sequence, int64_t seq, int64_t count, int64_t time_ns,
                           int64_t boot, int64_t *lost);
 

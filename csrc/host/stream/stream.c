@@ -1,4 +1,5 @@
-/* Columns in a ring that is mapped twice, so that every window is contiguous; one writer, any number of readers. */
+/* Columns in a ring that is mapped twice, so that every window is contiguous; one writer, any
+ * number of readers. */
 #define _GNU_SOURCE
 #include "polepair/stream.h"
 

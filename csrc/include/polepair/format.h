@@ -1,5 +1,5 @@
-/* polepair/format.h: how messages of a source are read: format, keys, layout, limits; and what a stream remembers of their
- * numbers, so that it can go on where another ended. */
+/* polepair/format.h: how messages of a source are read: format, keys, layout, limits; and what a
+ * stream remembers of their numbers, so that it can go on where another ended. */
 #ifndef POLEPAIR_FORMAT_H
 #define POLEPAIR_FORMAT_H
 

@@ -1,8 +1,9 @@
 /* polepair/stream.h: messages of one source into columns. Host only; no thread of its own.
  *
- * pp_stream_push is called by one thread at a time (the network's, a serial reader's, a replay's): it checks the size,
- * journals, decodes, counts and publishes. Any thread may read: rows [first, head) stay readable until the ring comes
- * round, which pp_stream_floor tells. Column memory is mapped twice in a row, so every window of rows is contiguous. */
+ * pp_stream_push is called by one thread at a time (the network's, a serial reader's, a replay's):
+ * it checks the size, journals, decodes, counts and publishes. Any thread may read: rows [first,
+ * head) stay readable until the ring comes round, which pp_stream_floor tells. Column memory is
+ * mapped twice in a row, so every window of rows is contiguous. */
 #ifndef POLEPAIR_STREAM_H
 #define POLEPAIR_STREAM_H
 
@@ -30,12 +31,14 @@ typedef struct pp_stream pp_stream;
 pp_stream *pp_stream_new(const pp_stream_config *config);
 void pp_stream_ref(pp_stream *stream);
 void pp_stream_unref(pp_stream *stream);
-/* Journals what is pushed from now on under this number; NULL ends it. The journal must outlive that. */
+/* Journals what is pushed from now on under this number; NULL ends it. The journal must outlive
+ * that. */
 void pp_stream_set_journal(pp_stream *stream, pp_journal *journal, int number);
 
 /* How a message came. */
 enum { PP_PUSH_RETAINED = 1, PP_PUSH_STORED = 2 /* from the journal: not journaled again */ };
-/* Takes one message. False only where a journal is set and could not take it: do not acknowledge. */
+/* Takes one message. False only where a journal is set and could not take it: do not
+ * acknowledge. */
 bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
                     int flags);
 
@@ -45,10 +48,12 @@ int64_t pp_stream_head(const pp_stream *stream);
 int64_t pp_stream_floor(const pp_stream *stream);
 /* Waits until the head is beyond `seen`; false after `seconds`. */
 bool pp_stream_wait(pp_stream *stream, int64_t seen, double seconds);
-/* Memory of row `first`: columns -3 arrival, -2 sequence number, -1 time (int64, ns), 0.. values (double). */
+/* Memory of row `first`: columns -3 arrival, -2 sequence number, -1 time (int64, ns), 0.. values
+ * (double). */
 const void *pp_stream_column(const pp_stream *stream, int column, int64_t first);
 pp_stream_counts pp_stream_read_counts(const pp_stream *stream);
-/* Which numbers came, and going on from there in another stream; both from the thread that pushes. */
+/* Which numbers came, and going on from there in another stream; both from the thread that
+ * pushes. */
 pp_sequence pp_stream_sequence(const pp_stream *stream);
 void pp_stream_resume(pp_stream *stream, const pp_sequence *sequence);
 
