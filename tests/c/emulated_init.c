@@ -1,4 +1,5 @@
-/* First process of the emulated machine (packaging/emulate.sh): runs /lanes with its output on the serial line. */
+/* First process of the emulated machine (packaging/emulate.sh): runs /lanes with its output on the
+ * serial line. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
-/* libFuzzer target over one decoder (-DDECODER=JSON, SPARKPLUG, PACKED or FRAME); built by packaging/fuzz.sh with ASan and
- * UBSan. Buffers are exactly as large as a decoder may touch. */
+/* libFuzzer target over one decoder (-DDECODER=JSON, SPARKPLUG, PACKED or FRAME); built by
+ * packaging/fuzz.sh with ASan and UBSan. Buffers are exactly as large as a decoder may touch. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
-/* Sweeps on every instruction set that the machine has: a hash of the exact results, which must not depend on it, and the
- * distance of the other modes from them. Built by packaging/emulate.sh; 0 when all hold. */
+/* Sweeps on every instruction set that the machine has: a hash of the exact results, which must not
+ * depend on it, and the distance of the other modes from them. Built by packaging/emulate.sh; 0
+ * when all hold. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

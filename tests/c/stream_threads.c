@@ -1,4 +1,5 @@
-/* A stream under ThreadSanitizer: one thread pushes, two read, one syncs the journal. argv[1]: a folder for the journal. */
+/* A stream under ThreadSanitizer: one thread pushes, two read, one syncs the journal. argv[1]: a
+ * folder for the journal. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
