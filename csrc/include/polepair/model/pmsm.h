@@ -144,10 +144,16 @@ PP_INLINE void pp_pmsm_move(const pp_pmsm_going *on, int groups, int substeps, i
         x[g] = *on[g].x;
         held[g] = on[g].held;
         energy[g] = *on[g].energy;
-        going[g] = (pp_going){on[g].m, (const pp_real *)&x[g], &held[g], pp_set(0), &energy[g]};
+        going[g] = (pp_going){
+            .model = on[g].m,
+            .y = (const pp_real *)&x[g],
+            .held = &held[g],
+            .h = pp_set(0),
+            .energy = &energy[g],
+        };
     }
     for (int i = 0; i < substeps; i++) {
-        pp_rk4(&PP_PMSM_ODE, going, groups, features, NULL, sum);
+        pp_rk4(&PP_PMSM_ODE, going, groups, features, sum);
 #pragma GCC unroll 4
         for (int g = 0; g < groups; g++) {
             const pp_pmsm_state *k = (const pp_pmsm_state *)sum[g];

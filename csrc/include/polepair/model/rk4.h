@@ -33,6 +33,7 @@ typedef struct pp_going {
     const void *held;
     pp_real h; /* step [s], of no use to a scaled machine */
     pp_energy *energy;
+    const pp_real *first; /* rates at the start where they are known already, or NULL */
 } pp_going;
 
 /* y + step of stage 1, 2 (half a step) or 3 (a whole one). */
@@ -84,9 +85,9 @@ PP_INLINE pp_real pp_rk4_weight(const pp_ode *ode, const pp_going *on, int stage
     return outer ? sixth : sixth + sixth;
 }
 
-/* Sums of the rates of one step of each machine; first: the rates at the start where they are known already, or NULL. */
+/* Sums of the rates of one step of each machine. */
 PP_INLINE void pp_rk4(const pp_ode *ode, const pp_going *on, int groups, int features,
-                      const pp_real (*first)[PP_VALUES_MAX], pp_real (*sum)[PP_VALUES_MAX])
+                      pp_real (*sum)[PP_VALUES_MAX])
 {
     pp_real y[PP_GROUPS_MAX][PP_VALUES_MAX];
     pp_real k[PP_GROUPS_MAX][PP_VALUES_MAX];
@@ -100,9 +101,9 @@ PP_INLINE void pp_rk4(const pp_ode *ode, const pp_going *on, int groups, int fea
                 pp_rk4_offset(ode, &on[g], k[g], stage, y[g]);
                 at = y[g];
             }
-            if (stage == 0 && first)
+            if (stage == 0 && on[g].first)
                 for (int i = 0; i < ode->n; i++)
-                    k[g][i] = first[g][i];
+                    k[g][i] = on[g].first[i];
             else
                 ode->rates(on[g].model, on[g].held, at, k[g], features);
             if (features & PP_HAS_ENERGY)

@@ -153,13 +153,14 @@ PP_INLINE void pp_sixstep_hold(const pp_sixstep *m, pp_sixstep_state *x, pp_comm
     held->T = T;
 }
 
-PP_INLINE pp_sixstep_state pp_sixstep_moved(pp_sixstep_state x, const pp_sixstep_rate *k, pp_real h)
+/* Moves what moves by h times its rates k. */
+PP_INLINE void pp_sixstep_advance(pp_sixstep_state *x, const pp_real *k, pp_real h)
 {
-    x.i_span += h * k->i_span;
-    x.i_out += h * k->i_out;
-    x.omega_m += h * k->omega_m;
-    x.phi += h * k->phi;
-    return x;
+    const pp_sixstep_rate *rate = (const pp_sixstep_rate *)k;
+    x->i_span += h * rate->i_span;
+    x->i_out += h * rate->i_out;
+    x->omega_m += h * rate->omega_m;
+    x->phi += h * rate->phi;
 }
 
 /* End of a sector: the roles of the phases turn. */

@@ -27,32 +27,32 @@ PP_INLINE pp_real pp_sixstep_fall(const pp_sixstep *m, const pp_sixstep_state *x
 
 /* What the rates at the start of a step foretell, to second order. */
 typedef struct pp_sixstep_forecast {
-    pp_sixstep_rate k;
+    pp_real k[4];      /* rates: pp_sixstep_rate */
     pp_real turn, die; /* when the sector ends, when the outgoing current does [s] */
     pp_real h;         /* the first of both and the step's end [s] */
     pp_mask conducts;
 } pp_sixstep_forecast;
 
-PP_INLINE pp_sixstep_forecast pp_sixstep_predict_event(const pp_sixstep_going *on, int features)
+PP_INLINE void pp_sixstep_predict_event(const pp_sixstep_going *on, int features,
+                                        pp_sixstep_forecast *f)
 {
     const pp_sixstep *m = on->m;
     const pp_sixstep_state *x = on->x;
+    const pp_sixstep_rate *k = (const pp_sixstep_rate *)f->k;
     const pp_real left = on->left;
     const pp_scalar ahead = PP_R(1.5);
-    pp_sixstep_forecast f;
-    pp_sixstep_rates(m, &on->held, (const pp_real *)x, (pp_real *)&f.k, features);
-    f.conducts = x->active > PP_R(0);
-    f.turn = pp_set(PP_R(1e30));
-    f.die = f.turn;
-    const pp_mask near = (x->phi + ahead * left * f.k.phi >= PP_SECTOR) |
-                         (f.conducts & (x->i_out + ahead * left * f.k.i_out <= PP_R(0)));
+    pp_sixstep_rates(m, &on->held, (const pp_real *)x, f->k, features);
+    f->conducts = x->active > PP_R(0);
+    f->turn = pp_set(PP_R(1e30));
+    f->die = f->turn;
+    const pp_mask near = (x->phi + ahead * left * k->phi >= PP_SECTOR) |
+                         (f->conducts & (x->i_out + ahead * left * k->i_out <= PP_R(0)));
     if (pp_any(near)) {
-        f.turn = pp_arrival(pp_max(PP_SECTOR - x->phi, pp_set(0)), f.k.phi, m->p * f.k.omega_m);
-        f.die = pp_select(f.conducts, pp_arrival(x->i_out, -f.k.i_out, pp_sixstep_fall(m, x, &f.k)),
-                          f.die);
+        const pp_real dies = pp_arrival(x->i_out, -k->i_out, pp_sixstep_fall(m, x, k));
+        f->turn = pp_arrival(pp_max(PP_SECTOR - x->phi, pp_set(0)), k->phi, m->p * k->omega_m);
+        f->die = pp_select(f->conducts, dies, f->die);
     }
-    f.h = pp_min(left, pp_min(f.turn, f.die));
-    return f;
+    f->h = pp_min(left, pp_min(f->turn, f->die));
 }
 
 /* The state y after an event: lanes that turned are in the next sector, in those that died a diode is extinguished. */
@@ -85,14 +85,15 @@ PP_INLINE void pp_sixstep_finish_event(pp_sixstep_going *on, const pp_sixstep_fo
     on->left = pp_set(0);
     if (!pp_any(turned | died))
         return;
-    pp_sixstep_rate k;
-    pp_sixstep_rates(m, &on->held, (const pp_real *)&y, (pp_real *)&k, features);
-    const pp_real fix_turn = (PP_SECTOR - y.phi) / pp_select(turned, k.phi, pp_set(1));
-    const pp_real fix_die = -y.i_out / pp_select(died, k.i_out, pp_set(1));
+    pp_real k[4];
+    const pp_sixstep_rate *rate = (const pp_sixstep_rate *)k;
+    pp_sixstep_rates(m, &on->held, (const pp_real *)&y, k, features);
+    const pp_real fix_turn = (PP_SECTOR - y.phi) / pp_select(turned, rate->phi, pp_set(1));
+    const pp_real fix_die = -y.i_out / pp_select(died, rate->i_out, pp_set(1));
     died = died & (pp_not(turned) | (fix_die < fix_turn));
     turned = turned & pp_not(died);
     const pp_real fix = pp_select(turned, fix_turn, pp_select(died, fix_die, pp_set(0)));
-    y = pp_sixstep_moved(y, &k, fix);
+    pp_sixstep_advance(&y, k, fix);
     if (features & PP_HAS_ENERGY)
         pp_sixstep_powers(m, &on->held, (const pp_real *)&y, fix, on->energy);
     pp_sixstep_apply_event(on->x, y, turned, died);
@@ -107,20 +108,24 @@ enum { PP_SIXSTEP_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state wi
 PP_INLINE void pp_sixstep_segment(pp_sixstep_going *on, int groups, int features)
 {
     pp_sixstep_forecast f[PP_GROUPS_MAX];
-    pp_real first[PP_GROUPS_MAX][PP_VALUES_MAX];
     pp_real sum[PP_GROUPS_MAX][PP_VALUES_MAX];
     pp_going going[PP_GROUPS_MAX];
 #pragma GCC unroll 4
     for (int g = 0; g < groups; g++) {
-        f[g] = pp_sixstep_predict_event(&on[g], features);
-        *(pp_sixstep_rate *)first[g] = f[g].k;
-        going[g] = (pp_going){on[g].m, (const pp_real *)on[g].x, &on[g].held, f[g].h, on[g].energy};
+        pp_sixstep_predict_event(&on[g], features, &f[g]);
+        going[g] = (pp_going){
+            .model = on[g].m,
+            .y = (const pp_real *)on[g].x,
+            .held = &on[g].held,
+            .h = f[g].h,
+            .energy = on[g].energy,
+            .first = f[g].k,
+        };
     }
-    pp_rk4(&PP_SIXSTEP_ODE, going, groups, features, (const pp_real(*)[PP_VALUES_MAX])first, sum);
+    pp_rk4(&PP_SIXSTEP_ODE, going, groups, features, sum);
 #pragma GCC unroll 4
     for (int g = 0; g < groups; g++) {
-        *on[g].x =
-            pp_sixstep_moved(*on[g].x, (const pp_sixstep_rate *)sum[g], f[g].h * PP_R(1.0 / 6));
+        pp_sixstep_advance(on[g].x, sum[g], f[g].h * PP_R(1.0 / 6));
         pp_sixstep_finish_event(&on[g], &f[g], features);
     }
 }
