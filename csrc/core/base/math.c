@@ -1,4 +1,5 @@
-/* Elementary functions by range reduction and series; the series lengths keep the truncation below 1e-17. */
+/* Elementary functions by range reduction and series; the series lengths keep the truncation
+ * below 1e-17. */
 #include "polepair/math.h"
 
 #include <string.h>

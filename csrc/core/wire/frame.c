@@ -1,4 +1,5 @@
-/* The binary batch: header and four encodings. Bytes are assembled one by one: no alignment, no byte order assumed. */
+/* The binary batch: header and four encodings. Bytes are assembled one by one: no alignment, no
+ * byte order assumed. */
 #include "polepair/frame.h"
 
 #include <string.h>

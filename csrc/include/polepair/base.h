@@ -10,8 +10,8 @@
 #define PP_PI 3.14159265358979323846
 #define PP_MU0 1.25663706212e-6 /* vacuum permeability [H/m], CODATA 2018 */
 
-/* A programmer's error, never a user's: a trap where the build defines PP_ASSERTS (sanitizer and unit builds), and in
- * any other build only compiled, never evaluated. */
+/* A programmer's error, never a user's: a trap where the build defines PP_ASSERTS (sanitizer and
+ * unit builds), and in any other build only compiled, never evaluated. */
 #ifdef PP_ASSERTS
 #define PP_ASSERT(condition)  \
     do {                      \
