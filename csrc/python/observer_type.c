@@ -101,7 +101,7 @@ static void one_row(observer_object *self, double t, double ia, double ib, bool 
         if (driven)
             pp_observer_predict(o, self->u[0], self->u[1], dt);
         else if (self->begun && dt > 0)
-            pp_observer_coast(o, dt < 1 ? dt : 1);
+            pp_observer_predict_unpowered(o, dt < 1 ? dt : 1);
         return;
     }
     if (driven && unscented) {
@@ -113,7 +113,7 @@ static void one_row(observer_object *self, double t, double ia, double ib, bool 
         return;
     }
     if (self->begun && dt > 0)
-        pp_observer_coast(o, dt < 1 ? dt : 1);
+        pp_observer_predict_unpowered(o, dt < 1 ? dt : 1);
     pp_observer_currents(o, ia, ib);
 }
 
@@ -168,7 +168,7 @@ static PyObject *observer_coast(PyObject *object, PyObject *args)
     double dt;
     if (!PyArg_ParseTuple(args, "d:coast", &dt))
         return NULL;
-    pp_observer_coast(&((observer_object *)object)->o, dt);
+    pp_observer_predict_unpowered(&((observer_object *)object)->o, dt);
     Py_RETURN_NONE;
 }
 
