@@ -46,19 +46,6 @@ static PyObject *derived_repr(PyObject *self)
     return text;
 }
 
-/* Two float arguments of a method. */
-static int two_floats(PyObject *const *args, Py_ssize_t count, double *a, double *b,
-                      const char *usage)
-{
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, usage);
-        return -1;
-    }
-    *a = PyFloat_AsDouble(args[0]);
-    *b = PyErr_Occurred() ? 0 : PyFloat_AsDouble(args[1]);
-    return PyErr_Occurred() ? -1 : 0;
-}
-
 static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
 {
     PyObject *speeds;
@@ -76,7 +63,11 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
     for (npy_intp i = 0; row && i < shape[0]; i++, row += 6) {
         pp_operating_point o =
             pp_operating_limit(&((derived_object *)self)->machine, w[i], i_max, u_max);
-        row[0] = o.torque, row[1] = o.id, row[2] = o.iq, row[3] = o.ud, row[4] = o.uq,
+        row[0] = o.torque;
+        row[1] = o.id;
+        row[2] = o.iq;
+        row[3] = o.ud;
+        row[4] = o.uq;
         row[5] = o.reachable;
     }
     Py_DECREF(omega);
@@ -92,17 +83,16 @@ static PyObject *derived_mtpa(PyObject *self, PyObject *amplitude)
 
 static PyObject *derived_operating_point(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    double id, iq, omega;
-    if (count != 3) {
-        PyErr_SetString(PyExc_TypeError, "operating_point() takes id, iq and omega_m");
-        return NULL;
+    double value[3]; /* id, iq, omega_m */
+    if (count != 3)
+        return PyErr_Format(PyExc_TypeError, "operating_point() takes id, iq and omega_m");
+    for (int i = 0; i < 3; i++) {
+        value[i] = PyFloat_AsDouble(args[i]);
+        if (PyErr_Occurred())
+            return NULL;
     }
-    if (two_floats(args, 2, &id, &iq, "") < 0)
-        return NULL;
-    omega = PyFloat_AsDouble(args[2]);
-    if (PyErr_Occurred())
-        return NULL;
-    pp_operating_point o = pp_operating_at(&((derived_object *)self)->machine, id, iq, omega);
+    pp_operating_point o =
+        pp_operating_at(&((derived_object *)self)->machine, value[0], value[1], value[2]);
     return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque",
                          o.torque, "omega_m", o.omega_m);
 }
@@ -123,12 +113,45 @@ static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssi
                                            &((derived_object *)self)->machine, omega));
 }
 
+typedef double of_current(const pp_machine *machine, double id, double iq);
+
+/* A function of the current over two arrays that broadcast; a number for two numbers. */
+static PyObject *over_currents(PyObject *self, of_current *function, PyObject *id, PyObject *iq)
+{
+    const pp_machine *machine = &((derived_object *)self)->machine;
+    PyObject *d = PyArray_FROM_OTF(id, NPY_DOUBLE, NPY_ARRAY_ALIGNED);
+    PyObject *q = d ? PyArray_FROM_OTF(iq, NPY_DOUBLE, NPY_ARRAY_ALIGNED) : NULL;
+    PyArrayMultiIterObject *pair = NULL;
+    if (q)
+        pair = (PyArrayMultiIterObject *)PyArray_MultiIterNew(2, d, q);
+    PyObject *out = NULL;
+    if (pair)
+        out = PyArray_SimpleNew(pair->nd, pair->dimensions, NPY_DOUBLE);
+    double *to = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
+    while (to && PyArray_MultiIter_NOTDONE(pair)) {
+        const double *at_d = PyArray_MultiIter_DATA(pair, 0);
+        const double *at_q = PyArray_MultiIter_DATA(pair, 1);
+        *to++ = function(machine, *at_d, *at_q);
+        PyArray_MultiIter_NEXT(pair);
+    }
+    Py_XDECREF((PyObject *)pair);
+    Py_XDECREF(q);
+    Py_XDECREF(d);
+    return out ? PyArray_Return((PyArrayObject *)out) : NULL;
+}
+
 static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    double id, iq;
-    if (two_floats(args, count, &id, &iq, "copper_loss() takes id and iq") < 0)
-        return NULL;
-    return PyFloat_FromDouble(pp_copper_loss(&((derived_object *)self)->machine, id, iq));
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "copper_loss() takes id and iq");
+    return over_currents(self, pp_copper_loss, args[0], args[1]);
+}
+
+static PyObject *derived_torque(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "torque() takes id and iq");
+    return over_currents(self, pp_torque, args[0], args[1]);
 }
 
 static PyMethodDef derived_methods[] = {
@@ -147,7 +170,9 @@ static PyMethodDef derived_methods[] = {
      "iron_loss($self, params, omega_m, /)\n--\n\nStator iron loss [W] at a speed, open circuit "
      "flux (Bertotti)."},
     {"copper_loss", (PyCFunction)(void (*)(void))derived_copper_loss, METH_FASTCALL,
-     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W]."},
+     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W] of a current; arrays broadcast."},
+    {"torque", (PyCFunction)(void (*)(void))derived_torque, METH_FASTCALL,
+     "torque($self, id, iq, /)\n--\n\nAir-gap torque [N m] of a current; arrays broadcast."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot derived_slots[] = {
