@@ -269,6 +269,7 @@ static pp_vertex beside_slot(const pp_dims *d, double x, double y)
 
 int pp_tooth_contour(const pp_params *p, const pp_dims *d, pp_vertex *out)
 {
+    PP_ASSERT(!pp_is_slotless(p));
     pp_vertex up[5]; /* upper half, from the gap outwards */
     int n = 0;
     if (p->stator.slot_opening > 0) {
@@ -293,6 +294,7 @@ int pp_tooth_contour(const pp_params *p, const pp_dims *d, pp_vertex *out)
 
 int pp_magnet_outline(const pp_params *p, const pp_dims *d, pp_vertex *out)
 {
+    PP_ASSERT(d->r_magnet > 0 && d->r_base > 0);
     const bool flat = flat_base(p);
     const double half = 0.5 * p->magnet.width;
     double angle = 0.5 * PP_PI * d->arc / p->rotor.pole_pairs;

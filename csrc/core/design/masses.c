@@ -166,6 +166,7 @@ static pp_body housing_body(const pp_params *p, const pp_dims *d)
 
 void pp_masses_from(const pp_params *p, const pp_dims *d, pp_masses *m)
 {
+    PP_ASSERT(d->sign == 1 || d->sign == -1);
     m->stator = stator_body(p, d, &m->teeth);
     core_bodies(p, d, m);
     m->magnets = magnets_body(p, d);

@@ -46,6 +46,7 @@ static void spectrum(design *d)
 static int spectrum_index(const design *d, int order)
 {
     const int slots = d->winding.slots;
+    PP_ASSERT(order >= 0);
     const int k = order % slots;
     return 2 * k > slots ? slots - k : k;
 }
@@ -357,6 +358,7 @@ static pp_status design_from(const pp_params *params, design *d)
     spectrum(d);
     magnetic_gap(d);
     d->turns = params->winding.turns / paths;
+    PP_ASSERT(d->gap > 0 && d->carter >= 1 && d->turns > 0);
     return PP_OK;
 }
 
@@ -381,6 +383,7 @@ pp_status pp_geometry_derive(const pp_params *params, pp_machine *machine)
     open_circuit(&d, &m);
     inductances(&d, &m);
     masses(&d, &m);
+    PP_ASSERT(m.mass > 0 && m.J >= 0);
     *machine = m;
     return PP_OK;
 }

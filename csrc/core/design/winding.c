@@ -37,6 +37,7 @@ static int phase_of_spoke(int spoke, int spokes)
 
 static void add_coil(pp_winding *w, int slot, int phase)
 {
+    PP_ASSERT(slot >= 0 && slot < w->slots && phase != 0);
     const int sign = phase < 0 ? -1 : 1;
     const int row = sign * phase - 1;
     const int back = (slot + w->span) % w->slots;
@@ -68,6 +69,7 @@ static void turn_on(turning *t)
 /* Sum over the slots of conductors e^(j order 2 pi slot / slots) of one phase. */
 static void phasor(const pp_winding *w, int phase, int order, double *re, double *im)
 {
+    PP_ASSERT(phase >= 0 && phase < 3);
     turning t = turning_by(2 * PP_PI * (order % w->slots) / w->slots);
     double sum_re = 0;
     double sum_im = 0;
@@ -130,7 +132,6 @@ pp_status pp_winding_layout(int slots, int pole_pairs, int layers, int span, pp_
 
 void pp_winding_spectrum(const pp_winding *winding, int phase, double *re, double *im)
 {
-    PP_ASSERT(phase >= 0 && phase < 3);
     for (int order = 0; order <= winding->slots / 2; order++)
         phasor(winding, phase, order, &re[order], &im[order]);
 }
@@ -142,6 +143,7 @@ double pp_winding_differential_leakage(const pp_winding *winding)
     const double half = 0.5;
     const double root = 0.86602540378443864676;
     const int n = winding->slots;
+    PP_ASSERT(n >= 3 && n <= PP_SLOTS_MAX);
     double x = 0; /* corner of the polygon */
     double y = 0;
     double mean_x = 0;

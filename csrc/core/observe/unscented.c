@@ -134,6 +134,7 @@ static pp_real mean_of(const cloud *c, int axis)
  * and iq alike. */
 static pp_real cross(const cloud *c, int i, int axis, pp_real mean_x, pp_real mean_z, pp_real noise)
 {
+    PP_ASSERT(i >= 0 && i < N && (axis == 0 || axis == 1));
     pp_real sum = i == axis ? noise : PP_R(0);
     for (int k = 0; k < POINTS; k++)
         sum += c->w[k] * (c->x[k][i] - mean_x) * (c->z[k][axis] - mean_z);

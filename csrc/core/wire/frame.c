@@ -6,6 +6,7 @@
 
 static uint32_t get(const uint8_t *p, int bytes)
 {
+    PP_ASSERT(bytes >= 1 && bytes <= 4);
     uint32_t v = 0;
     for (int i = 0; i < bytes; i++)
         v |= (uint32_t)p[i] << (8 * i);
