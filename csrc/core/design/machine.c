@@ -36,7 +36,7 @@ static pp_status geometry_route(const pp_params *p, pp_machine *m)
 }
 
 /* Constants that users know a machine by, from those that the models run on. */
-static void known_by(pp_machine *m)
+static void catalogue_constants(pp_machine *m)
 {
     const bool trapezoid = m->emf_trapezoid > 0;
     m->Kt = pp_torque_slopes_at(m, 0, 0).iq;
@@ -57,7 +57,7 @@ pp_status pp_machine_derive(const pp_params *p, pp_machine *machine)
         pp_is_datasheet(p) ? pp_datasheet_derive(p, &m) : geometry_route(p, &m);
     if (status != PP_OK)
         return status;
-    known_by(&m);
+    catalogue_constants(&m);
     PP_ASSERT(pp_finite(m.Ld) && pp_finite(m.psi_pm) && pp_finite(m.J));
     *machine = m;
     return PP_OK;

@@ -181,7 +181,7 @@ typedef struct iron_ratio {
     double rotor, stator;
 } iron_ratio;
 
-static iron_ratio iron_round_sheet(const design *d, double sheet)
+static iron_ratio iron_ratio_at(const design *d, double sheet)
 {
     const pp_params *p = d->p;
     const double base = d->dims.r_magnet - d->dims.sign * p->magnet.thickness / p->magnet.mu_r;
@@ -243,7 +243,7 @@ static void gap_inductance(const design *d, pp_machine *m)
     double sheet = d->r_iron;
     if (pp_is_slotless(d->p))
         sheet = 0.5 * (d->dims.r_gap + d->dims.r_winding);
-    const gap_sums sums = sum_harmonics(d, iron_round_sheet(d, sheet));
+    const gap_sums sums = sum_harmonics(d, iron_ratio_at(d, sheet));
     const double scale =
         PP_MU0 * d->p->stator.length / PP_PI * d->turns * d->turns * iron_drop(d, m);
     m->L_self = scale * sums.self;

@@ -47,36 +47,36 @@ static void add_coil(pp_winding *w, int slot, int phase)
 }
 
 /* A phasor that goes round the slots, one step of the angle a slot. */
-typedef struct turning {
+typedef struct rotation {
     double cosine, sine;           /* now */
     double step_cosine, step_sine; /* of one step */
-} turning;
+} rotation;
 
-static turning turning_by(double step)
+static rotation rotation_by(double step)
 {
-    turning t = {.cosine = 1};
-    pp_sincos(step, &t.step_sine, &t.step_cosine);
-    return t;
+    rotation angle = {.cosine = 1};
+    pp_sincos(step, &angle.step_sine, &angle.step_cosine);
+    return angle;
 }
 
-static void turn_on(turning *t)
+static void rotate(rotation *angle)
 {
-    const double next = t->cosine * t->step_cosine - t->sine * t->step_sine;
-    t->sine = t->sine * t->step_cosine + t->cosine * t->step_sine;
-    t->cosine = next;
+    const double next = angle->cosine * angle->step_cosine - angle->sine * angle->step_sine;
+    angle->sine = angle->sine * angle->step_cosine + angle->cosine * angle->step_sine;
+    angle->cosine = next;
 }
 
 /* Sum over the slots of conductors e^(j order 2 pi slot / slots) of one phase. */
 static void phasor(const pp_winding *w, int phase, int order, double *re, double *im)
 {
     PP_ASSERT(phase >= 0 && phase < 3);
-    turning t = turning_by(2 * PP_PI * (order % w->slots) / w->slots);
+    rotation angle = rotation_by(2 * PP_PI * (order % w->slots) / w->slots);
     double sum_re = 0;
     double sum_im = 0;
     for (int i = 0; i < w->slots; i++) {
-        sum_re += w->conductors[phase][i] * t.cosine;
-        sum_im += w->conductors[phase][i] * t.sine;
-        turn_on(&t);
+        sum_re += w->conductors[phase][i] * angle.cosine;
+        sum_im += w->conductors[phase][i] * angle.sine;
+        rotate(&angle);
     }
     *re = sum_re;
     *im = sum_im;
@@ -151,7 +151,7 @@ double pp_winding_differential_leakage(const pp_winding *winding)
     double square = 0;
     double re = 0;
     double im = 0;
-    turning t = turning_by(2 * PP_PI * winding->pole_pairs / n);
+    rotation angle = rotation_by(2 * PP_PI * winding->pole_pairs / n);
     for (int i = 0; i < n; i++) {
         const int a = winding->conductors[0][i];
         const int b = winding->conductors[1][i];
@@ -163,9 +163,9 @@ double pp_winding_differential_leakage(const pp_winding *winding)
         mean_x += x / n;
         mean_y += y / n;
         square += (x * x + y * y) / n;
-        re += sheet_x * t.cosine - sheet_y * t.sine;
-        im += sheet_x * t.sine + sheet_y * t.cosine;
-        turn_on(&t);
+        re += sheet_x * angle.cosine - sheet_y * angle.sine;
+        im += sheet_x * angle.sine + sheet_y * angle.cosine;
+        rotate(&angle);
     }
     const double gyration = square - mean_x * mean_x - mean_y * mean_y;
     /* harmonic p of the staircase: sum of the steps / (2 pi p) */

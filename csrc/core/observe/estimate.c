@@ -30,7 +30,10 @@ pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
 
 /* Rate of return [1/s] with which a walk stays within this standard deviation
  * (Ornstein-Uhlenbeck). */
-static double returning(double walk, double sigma) { return walk * walk / (2 * sigma * sigma); }
+static double reversion_rate(double walk, double sigma)
+{
+    return walk * walk / (2 * sigma * sigma);
+}
 
 pp_uncertainty pp_uncertainty_from(const pp_observed *m, double current, bool adapt)
 {
@@ -48,8 +51,8 @@ pp_uncertainty pp_uncertainty_from(const pp_observed *m, double current, bool ad
         u.psi = (pp_real)(0.01 * (double)m->psi);
         u.Rs_start = (pp_real)(0.2 * (double)m->Rs);
         u.psi_start = (pp_real)(0.05 * (double)m->psi);
-        u.Rs_back = (pp_real)returning(0.05, 0.2);
-        u.psi_back = (pp_real)returning(0.01, 0.05);
+        u.Rs_back = (pp_real)reversion_rate(0.05, 0.2);
+        u.psi_back = (pp_real)reversion_rate(0.01, 0.05);
     }
     return u;
 }

@@ -48,7 +48,7 @@ PP_INLINE rates rate(const pp_observer *o, rates y)
     };
 }
 
-PP_INLINE rates along(rates y, rates k, pp_real h)
+PP_INLINE rates advanced(rates y, rates k, pp_real h)
 {
     return (rates){
         .id = y.id + h * k.id,
@@ -231,11 +231,11 @@ PP_INLINE void predict(pp_observer *o, matrix *P, pp_real ua, pp_real ub, pp_rea
     const pp_real half = PP_R(0.5) * dt;
     const pp_real sixth = dt * PP_R(1.0 / 6);
     const rates k1 = rate(o, y);
-    const rates y2 = along(y, k1, half);
+    const rates y2 = advanced(y, k1, half);
     const rates k2 = rate(o, y2);
-    const rates y3 = along(y, k2, half);
+    const rates y3 = advanced(y, k2, half);
     const rates k3 = rate(o, y3);
-    const rates y4 = along(y, k3, dt);
+    const rates y4 = advanced(y, k3, dt);
     const rates k4 = rate(o, y4);
     matrix A[MOVING], M[MOVING];
     jacobian(o, y3, dt, A);
@@ -282,7 +282,7 @@ void pp_observer_predict_unpowered(pp_observer *o, double seconds)
 }
 
 /* Moves the states by `by`. */
-PP_INLINE void shift(pp_observer *o, const pp_real *by, int n)
+PP_INLINE void add_to_states(pp_observer *o, const pp_real *by, int n)
 {
     o->x[PP_X_ID] += by[PP_X_ID];
     o->x[PP_X_IQ] += by[PP_X_IQ];
@@ -303,7 +303,7 @@ static void correct(pp_observer *o, pp_real e, const pp_real *column, pp_real S)
         for (int j = i; j < N; j++)
             o->P[i][j] -= gain * column[j];
     }
-    shift(o, by, N);
+    add_to_states(o, by, N);
 }
 
 /* Slow means of the first three states that follow at once where they move by more than noise.
@@ -318,7 +318,7 @@ PP_INLINE void low_pass(pp_observer *o)
 }
 
 /* Consistency: running means, and the measurement variance that makes the mean of NIS 2. */
-PP_INLINE void learn(pp_observer *o, pp_real nis)
+PP_INLINE void update_consistency(pp_observer *o, pp_real nis)
 {
     const pp_real capped = pp_min(nis, PP_R(50));
     const pp_real base = o->noise.current * o->noise.current;
@@ -331,7 +331,7 @@ PP_INLINE void learn(pp_observer *o, pp_real nis)
 }
 
 /* Parameters stay physical whatever a bad record says. */
-PP_INLINE void bound(pp_observer *o)
+PP_INLINE void clamp_parameters(pp_observer *o)
 {
     const pp_observed *m = &o->machine;
     o->x[PP_X_RS] = pp_clamp(o->x[PP_X_RS], PP_R(0.2) * m->Rs, PP_R(4) * m->Rs);
@@ -366,11 +366,11 @@ PP_INLINE void update_currents(pp_observer *o, matrix *P, const pp_real *d, cons
 #pragma GCC unroll 8
         for (int j = i; j < n; j++)
             P[i][j] -= gain_d[i] * d[j] + gain_q[i] * q[j];
-    shift(o, by, n);
-    learn(o, nis);
+    add_to_states(o, by, n);
+    update_consistency(o, nis);
     if (n == N) {
         low_pass(o);
-        bound(o);
+        clamp_parameters(o);
     }
 }
 

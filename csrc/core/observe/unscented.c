@@ -81,7 +81,7 @@ static void propagate(const pp_observer *o, double ua, double ub, double dt, clo
 }
 
 /* Mean and covariance of the points become the observer's. */
-static void gather(pp_observer *o, const cloud *c)
+static void take_moments(pp_observer *o, const cloud *c)
 {
     const pp_real before = unwrapped(o);
     pp_real mean[ROW] = {0};
@@ -132,7 +132,8 @@ static pp_real mean_of(const cloud *c, int axis)
 
 /* Covariance of state i with the measured axis, noise of the interval included: it adds to id
  * and iq alike. */
-static pp_real cross(const cloud *c, int i, int axis, pp_real mean_x, pp_real mean_z, pp_real noise)
+static pp_real cross_covariance(const cloud *c, int i, int axis, pp_real mean_x, pp_real mean_z,
+                                pp_real noise)
 {
     PP_ASSERT(i >= 0 && i < N && (axis == 0 || axis == 1));
     pp_real sum = i == axis ? noise : PP_R(0);
@@ -199,14 +200,14 @@ void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, doub
     if (o->adapt)
         pp_observer_predict(&linear, ua, ub, dt);
     propagate(o, ua, ub, dt, &c);
-    gather(o, &c);
+    take_moments(o, &c);
     const pp_real angle = mean_angle(&c);
     measure(&c, angle);
     for (int axis = 0; axis < 2; axis++) {
         mean[axis] = mean_of(&c, axis);
         for (int i = 0; i < N; i++) {
             const pp_real mean_x = i == PP_X_THETA ? angle : o->x[i];
-            P[i][axis] = cross(&c, i, axis, mean_x, mean[axis], noise[axis]);
+            P[i][axis] = cross_covariance(&c, i, axis, mean_x, mean[axis], noise[axis]);
         }
     }
     currents_covariance(&c, mean, noise, S);
