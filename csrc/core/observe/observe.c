@@ -1,30 +1,15 @@
-/* Extended Kalman filter: prediction and measurements. */
-#include "polepair/observe.h"
-
-#include "polepair/math.h"
-#include "polepair/model/law_linear.h"
-#include "polepair/model/trig.h"
+/* Extended Kalman filter: prediction, and the measurement of both currents. */
+#include "filter.h"
 
 /* MOVING states change by themselves; FAST states are all but the parameters. A lone residual of
  * 20 standard deviations is a bad sample, REJECTED_MAX of them in a row are a lost motor. */
-enum { N = PP_X_COUNT, ROW = PP_X_ROW, MOVING = 4, FAST = 5, GATE = 400, REJECTED_MAX = 5 };
+enum { MOVING = 4, FAST = 5, GATE = 400, REJECTED_MAX = 5 };
 
 /* What a step integrates, and its rates; (ud, uq) turns with the rotor because the inverter
  * holds it in the stator. */
 typedef struct rates {
     pp_real id, iq, we, ud, uq;
 } rates;
-
-/* The machine's law with the flux linkage as estimated. */
-PP_INLINE pp_law law_of(const pp_observer *o)
-{
-    return (pp_law){
-        .Ld = o->machine.Ld,
-        .Lq = o->machine.Lq,
-        .psi_pm = o->x[PP_X_PSI],
-        .pole_pairs = o->machine.p,
-    };
-}
 
 PP_INLINE pp_real drag(const pp_observed *m, pp_real omega)
 {
@@ -57,42 +42,6 @@ PP_INLINE rates advanced(rates y, rates k, pp_real h)
         .ud = y.ud + h * k.ud,
         .uq = y.uq + h * k.uq,
     };
-}
-
-/* Sine and cosine of a step; by their series where it is small. */
-PP_INLINE void step_sincos(pp_real by, pp_real *sine, pp_real *cosine)
-{
-    const pp_real y = by * by;
-    if (y < PP_R(0.25)) {
-        *sine = by + by * y * (PP_R(-1.0 / 6) + y * (PP_R(1.0 / 120) - y * PP_R(1.0 / 5040)));
-        const pp_real rest = PP_R(1.0 / 24) - y * (PP_R(1.0 / 720) - y * PP_R(1.0 / 40320));
-        *cosine = PP_R(1) + y * (PP_R(-0.5) + y * rest);
-    } else if (y < PP_R(1e12)) {
-        pp_angle_sincos(by, sine, cosine);
-    } else { /* no motor turns like that: the estimate is lost, and says so */
-        *sine = (pp_real)__builtin_nan("");
-        *cosine = *sine;
-    }
-}
-
-/* Moves the angle by a step, phasor and all. */
-PP_INLINE void advance_angle(pp_observer *o, pp_real by)
-{
-    pp_real sine;
-    pp_real cosine;
-    step_sincos(by, &sine, &cosine);
-    const pp_real c = o->c * cosine - o->s * sine;
-    const pp_real s = o->s * cosine + o->c * sine;
-    const pp_real one = PP_R(1.5) - PP_R(0.5) * (c * c + s * s); /* back onto the unit circle */
-    o->c = c * one;
-    o->s = s * one;
-    pp_real theta = o->x[PP_X_THETA] + by;
-    if (!(pp_abs(theta) <= PP_R(PP_PI))) {
-        const pp_real whole = pp_whole_turns(theta);
-        theta -= PP_R(2 * PP_PI) * whole;
-        o->turns += whole;
-    }
-    o->x[PP_X_THETA] = theta;
 }
 
 /* Rows 0..3 of the Jacobian of the rates, times dt. The columns of Rs and psi take the currents
@@ -132,11 +81,6 @@ PP_INLINE void jacobian(const pp_observer *o, rates y, pp_real dt, pp_real (*A)[
         for (int j = 0; j < ROW; j++)
             A[i][j] = values[i][j];
 }
-
-/* The covariance is symmetric: only its upper triangle is kept and computed. */
-typedef pp_real matrix[ROW];
-
-PP_INLINE pp_real at(const matrix *P, int i, int j) { return i <= j ? P[i][j] : P[j][i]; }
 
 /* M = A + A A/2: the transition is 1 + M. Zeros of A are left out where it has them: row 3 is
  * (0, 0, dt), column 3 ends with row 1, column 2 with row 3. */
@@ -281,31 +225,6 @@ void pp_observer_predict_unpowered(pp_observer *o, double seconds)
     advance_angle(o, dt * PP_R(0.5) * (before + o->x[PP_X_WE]));
 }
 
-/* Moves the states by `by`. */
-PP_INLINE void add_to_states(pp_observer *o, const pp_real *by, int n)
-{
-    o->x[PP_X_ID] += by[PP_X_ID];
-    o->x[PP_X_IQ] += by[PP_X_IQ];
-    o->x[PP_X_WE] += by[PP_X_WE];
-#pragma GCC unroll 4
-    for (int i = PP_X_LOAD; i < n; i++)
-        o->x[i] += by[i];
-    advance_angle(o, by[PP_X_THETA]);
-}
-
-/* One scalar measurement: residual e, column P H' and the residual's variance S; x and P move. */
-static void correct(pp_observer *o, pp_real e, const pp_real *column, pp_real S)
-{
-    pp_real by[N];
-    for (int i = 0; i < N; i++) {
-        const pp_real gain = column[i] / S;
-        by[i] = gain * e;
-        for (int j = i; j < N; j++)
-            o->P[i][j] -= gain * column[j];
-    }
-    add_to_states(o, by, N);
-}
-
 /* Slow means of the first three states that follow at once where they move by more than noise.
  * Parameters are learnt by these: noise shared with the residuals would drive them (errors in
  * variables). */
@@ -421,56 +340,4 @@ void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, 
 {
     pp_observer_predict(o, u_alpha, u_beta, dt);
     pp_observer_currents(o, i_alpha, i_beta);
-}
-
-/* A measurement of state i: its residual e, and how far that is to be trusted. */
-static void state_measured(pp_observer *o, int i, pp_real e, pp_real sigma)
-{
-    PP_ASSERT(i >= 0 && i < N);
-    pp_real column[N];
-    for (int j = 0; j < N; j++)
-        column[j] = at((const matrix *)o->P, i, j);
-    correct(o, e, column, column[i] + sigma * sigma);
-    o->we_mean += PP_R(0.005) * (pp_abs(o->x[PP_X_WE]) - o->we_mean);
-    o->count++;
-}
-
-void pp_observer_speed(pp_observer *o, double omega_m, double sigma)
-{
-    pp_real p = o->machine.p;
-    state_measured(o, PP_X_WE, p * (pp_real)omega_m - o->x[PP_X_WE], p * (pp_real)sigma);
-}
-
-void pp_observer_angle(pp_observer *o, double theta_m, double sigma)
-{
-    const double p = (double)o->machine.p;
-    const double c = (double)o->c;
-    const double s = (double)o->s;
-    double sine;
-    double cosine;
-    pp_sincos(p * theta_m, &sine, &cosine);
-    /* the residual as an angle: no matter how the sensor counts turns */
-    const double e = pp_atan2(sine * c - cosine * s, cosine * c + sine * s);
-    state_measured(o, PP_X_THETA, (pp_real)e, (pp_real)(p * sigma));
-}
-
-/* Power balance at id = 0: u_dc i_bus = 1.5 iq (Rs iq + we psi), and what the inductances take,
- * which the caller's averaging removes. */
-void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma)
-{
-    const pp_law law = law_of(o);
-    const pp_real iq = o->x[PP_X_IQ];
-    const pp_real Rs = o->x[PP_X_RS];
-    const pp_real emf = pp_law_speed_voltage(&law, o->x[PP_X_WE], 0, iq).q;
-    const pp_real psi = pp_law_flux(&law, 0, iq).d;
-    const pp_real k = PP_R(1.5) / (pp_real)u_dc;
-    const pp_real by_iq = k * (PP_R(2) * Rs * iq + emf);
-    const pp_real by_we = k * psi * iq;
-    const pp_real e = (pp_real)i_bus - k * iq * (Rs * iq + emf);
-    pp_real column[N];
-    for (int j = 0; j < N; j++)
-        column[j] = by_iq * at((const matrix *)o->P, PP_X_IQ, j) +
-                    by_we * at((const matrix *)o->P, PP_X_WE, j);
-    const pp_real noise = (pp_real)(sigma * sigma);
-    correct(o, e, column, by_iq * column[PP_X_IQ] + by_we * column[PP_X_WE] + noise);
 }

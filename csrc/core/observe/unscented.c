@@ -2,12 +2,11 @@
  * angle is handled as its deviation from the central point, so it never wraps. */
 #include <string.h>
 
+#include "filter.h"
 #include "polepair/math.h"
-#include "polepair/model/trig.h"
-#include "polepair/observe.h"
 
 /* SCALE = N + kappa = 3: what the points of a Gaussian distribution take (Julier & Uhlmann). */
-enum { N = PP_X_COUNT, ROW = PP_X_ROW, POINTS = 2 * N + 1, SCALE = 3 };
+enum { POINTS = 2 * N + 1, SCALE = 3 };
 
 /* Lower Cholesky factor of SCALE P; directions without variance stay zero. */
 static void factor(pp_real P[ROW][ROW], pp_real L[N][N])
