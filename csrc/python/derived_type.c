@@ -122,13 +122,45 @@ static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssi
                                            &((derived_object *)self)->machine, omega));
 }
 
+typedef double of_current(const pp_machine *machine, double id, double iq);
+
+/* A function of the current over two arrays that broadcast; a number for two numbers. */
+static PyObject *over_currents(PyObject *self, of_current *function, PyObject *id, PyObject *iq)
+{
+    const pp_machine *machine = &((derived_object *)self)->machine;
+    PyObject *d = PyArray_FROM_OTF(id, NPY_DOUBLE, NPY_ARRAY_ALIGNED);
+    PyObject *q = d ? PyArray_FROM_OTF(iq, NPY_DOUBLE, NPY_ARRAY_ALIGNED) : NULL;
+    PyArrayMultiIterObject *pair = NULL;
+    if (q)
+        pair = (PyArrayMultiIterObject *)PyArray_MultiIterNew(2, d, q);
+    PyObject *out = NULL;
+    if (pair)
+        out = PyArray_SimpleNew(pair->nd, pair->dimensions, NPY_DOUBLE);
+    double *to = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
+    while (to && PyArray_MultiIter_NOTDONE(pair)) {
+        const double *at_d = PyArray_MultiIter_DATA(pair, 0);
+        const double *at_q = PyArray_MultiIter_DATA(pair, 1);
+        *to++ = function(machine, *at_d, *at_q);
+        PyArray_MultiIter_NEXT(pair);
+    }
+    Py_XDECREF((PyObject *)pair);
+    Py_XDECREF(q);
+    Py_XDECREF(d);
+    return out ? PyArray_Return((PyArrayObject *)out) : NULL;
+}
+
 static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    double given[2]; /* id, iq */
-    if (floats_from(args, count, given, 2, "copper_loss() takes id and iq") < 0)
-        return NULL;
-    const pp_machine *machine = &((derived_object *)self)->machine;
-    return PyFloat_FromDouble(pp_copper_loss(machine, given[0], given[1]));
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "copper_loss() takes id and iq");
+    return over_currents(self, pp_copper_loss, args[0], args[1]);
+}
+
+static PyObject *derived_torque(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "torque() takes id and iq");
+    return over_currents(self, pp_torque, args[0], args[1]);
 }
 
 static PyMethodDef derived_methods[] = {
@@ -146,7 +178,9 @@ static PyMethodDef derived_methods[] = {
      "iron_loss($self, params, omega_m, /)\n--\n\n"
      "Stator iron loss [W] at a speed, open circuit flux (Bertotti)."},
     {"copper_loss", AS_METHOD(derived_copper_loss), METH_FASTCALL,
-     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W]."},
+     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W] of a current; arrays broadcast."},
+    {"torque", AS_METHOD(derived_torque), METH_FASTCALL,
+     "torque($self, id, iq, /)\n--\n\nAir-gap torque [N m] of a current; arrays broadcast."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot derived_slots[] = {

@@ -32,7 +32,7 @@ PyObject *params_outline(PyObject *self, PyObject *name)
         return NULL;
     bool tooth = PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "tooth") == 0;
     bool magnet = PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "magnet") == 0;
-    if (!magnet && !(tooth && params->stator.slots > 0.5)) {
+    if (!magnet && !(tooth && !pp_is_slotless(params))) {
         PyErr_Format(PyExc_ValueError,
                      "%R: expected \"magnet\", or \"tooth\" where there are slots", name);
         return NULL;
@@ -93,17 +93,6 @@ PyObject *params_masses(PyObject *self, PyObject *Py_UNUSED(unused))
     return NULL;
 }
 
-/* The layout of the slots; without slots one of six zones a pole pair. */
-static pp_status layout_of(const pp_params *params, pp_winding *winding)
-{
-    int pairs = (int)params->rotor.pole_pairs;
-    int slots = (int)params->stator.slots;
-    if (!slots)
-        return pp_winding_layout(6 * pairs, pairs, 1, 3, winding);
-    return pp_winding_layout(slots, pairs, (int)params->winding.layers,
-                             (int)params->winding.coil_span, winding);
-}
-
 PyObject *params_winding(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     const pp_params *params = &((params_object *)self)->values;
@@ -111,7 +100,7 @@ PyObject *params_winding(PyObject *self, PyObject *Py_UNUSED(unused))
     pp_dims dims;
     if (dims_of(self, &dims) < 0)
         return NULL;
-    pp_status status = layout_of(params, &winding);
+    pp_status status = pp_winding_of(params, &winding);
     if (status != PP_OK)
         return raise_status(status, params, -1);
     npy_intp shape[2] = {3, winding.slots};

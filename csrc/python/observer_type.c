@@ -110,7 +110,7 @@ static void one_row(observer_object *self, double time, double ia, double ib, bo
         if (driven)
             pp_observer_predict(observer, self->u[0], self->u[1], dt);
         else if (self->begun && dt > 0)
-            pp_observer_coast(observer, dt < 1 ? dt : 1);
+            pp_observer_predict_unpowered(observer, dt < 1 ? dt : 1);
         return;
     }
     if (driven && unscented) {
@@ -122,7 +122,7 @@ static void one_row(observer_object *self, double time, double ia, double ib, bo
         return;
     }
     if (self->begun && dt > 0)
-        pp_observer_coast(observer, dt < 1 ? dt : 1);
+        pp_observer_predict_unpowered(observer, dt < 1 ? dt : 1);
     pp_observer_currents(observer, ia, ib);
 }
 
@@ -185,7 +185,7 @@ static PyObject *observer_coast(PyObject *object, PyObject *args)
     double dt;
     if (!PyArg_ParseTuple(args, "d:coast", &dt))
         return NULL;
-    pp_observer_coast(&((observer_object *)object)->observer, dt);
+    pp_observer_predict_unpowered(&((observer_object *)object)->observer, dt);
     Py_RETURN_NONE;
 }
 

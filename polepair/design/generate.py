@@ -29,7 +29,7 @@ def stub() -> str:
     lines = [
         f"# {NOTE}",
         "from collections.abc import Callable, Sequence",
-        "from typing import Any, SupportsFloat, final",
+        "from typing import Any, SupportsFloat, final, overload",
         "",
         "import numpy as np",
         "from numpy.typing import ArrayLike, NDArray",
@@ -91,7 +91,14 @@ DERIVED_METHODS = '''\
     def mtpa_id(self, amplitude: float, /) -> float: ...
     def operating_point(self, id: float, iq: float, omega_m: float, /) -> dict[str, float]: ...
     def iron_loss(self, params: Params, omega_m: float, /) -> float: ...
+    @overload
     def copper_loss(self, id: float, iq: float, /) -> float: ...
+    @overload
+    def copper_loss(self, id: ArrayLike, iq: ArrayLike, /) -> NDArray[np.float64]: ...
+    @overload
+    def torque(self, id: float, iq: float, /) -> float: ...
+    @overload
+    def torque(self, id: ArrayLike, iq: ArrayLike, /) -> NDArray[np.float64]: ...
 
 @final
 class Twin:

@@ -40,9 +40,9 @@ def efficiency_map(
     omega, torque, limit = omega[:end], torque[:end], limit[:end]
     share = np.linspace(0, 1, shares)[:, None]
     id_, iq = share * limit[:, 1], share * limit[:, 2]
-    load = 1.5 * d.pole_pairs * iq * (d.psi_pm + (d.Ld - d.Lq) * id_)
+    load = d.torque(id_, iq)
     load = np.where(torque > 0, load, 0.0)
-    copper = 1.5 * d.Rs * (id_**2 + iq**2)
+    copper = d.copper_loss(id_, iq)
     iron = np.broadcast_to([d.iron_loss(motor, w) for w in omega], load.shape)
     friction = np.broadcast_to((d.B * omega + d.T_coulomb) * omega, load.shape)
     shaft = np.maximum(load * omega - friction, 0)

@@ -102,6 +102,11 @@ def test_ipmsm_analytic_list():
     assert (id_, iq) == (pytest.approx(-0.94198, abs=5e-6), pytest.approx(5.92559, abs=5e-6))
     assert d.operating_point(id_, iq, 0)["torque"] == pytest.approx(14.9093, abs=5e-5)
     assert d.operating_point(0, 6, 0)["torque"] == pytest.approx(14.715, abs=5e-4)
+    assert d.torque([[0], [id_]], [6, iq]).diagonal() == pytest.approx([14.715, 14.9093], abs=5e-4)
+    assert d.torque(0, 6) == d.operating_point(0, 6, 0)["torque"]
+    assert d.copper_loss([0, id_], [6, iq]) == pytest.approx([1.5 * d.Rs * 36] * 2)
+    with pytest.raises(ValueError, match="shape"):
+        d.torque([1, 2], [1, 2, 3])
     we = 2 * math.pi * 75
     det = d.Rs**2 + we**2 * d.Ld * d.Lq
     short = (-(we**2) * d.Lq * d.psi_pm / det, -we * d.Rs * d.psi_pm / det)

@@ -15,13 +15,16 @@ const pp_channel_info *pp_channel_at(int i)
 
 static bool same(const char *a, const char *b)
 {
-    while (*a && *a == *b)
-        a++, b++;
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
     return *a == *b;
 }
 
 int pp_channel_find(const char *name)
 {
+    PP_ASSERT(name);
     for (int i = 0; i < PP_CHANNEL_COUNT; i++)
         if (same(name, rows[i].name))
             return i;

@@ -29,14 +29,14 @@ pp_pmsm pp_setup_pmsm(const pp_setup *in)
     const double pairs = m->pole_pairs;
     const double J = inertia(p, m);
     const double scale = s * s * pairs / J;
-    const double k = 1.5 * pairs * scale;
+    const pp_torque_products torque = pp_torque_of_flux(m, scale);
     const double coulomb = m->T_coulomb + p->load.coulomb;
     return (pp_pmsm){
         .a = s * m->Rs / m->Ld,
         .b = s * m->Rs / m->Lq,
         .psi = m->psi_pm,
-        .k1 = k * m->psi_pm / m->Lq,
-        .k2 = k * (m->Ld - m->Lq) / (m->Ld * m->Lq),
+        .k1 = torque.by_q,
+        .k2 = torque.by_dq,
         .viscous = s * (m->B + p->load.viscous) / J,
         .coulomb = scale * coulomb,
         .quadratic = p->load.quadratic / (pairs * J),
@@ -122,7 +122,7 @@ pp_foc pp_setup_foc(const pp_setup *in)
         .kp_q_inv = 1 / kp_q,
         .kp_w_inv = 1 / kp_w,
         .law = law_of(m),
-        .torque_to_iq = 1 / (1.5 * m->pole_pairs * m->psi_pm),
+        .torque_to_iq = 1 / pp_torque_slopes_at(m, 0, 0).iq,
         .torque_max = torque_limit(p, m),
         .u_max = p->drive.u_dc / pp_root(3),
         .half_period = 0.5 * T,

@@ -19,16 +19,21 @@ typedef enum pp_channel_owner {
     PP_OWNER_energy,  /* the balance of energies, likewise */
 } pp_channel_owner;
 
+/* One row of channels.def. */
 typedef struct pp_channel_info {
-    const char *name, *unit, *doc;
-    pp_channel_owner owner;
+    const char *name;       /* as results spell it */
+    const char *unit;       /* SI */
+    const char *doc;        /* one line */
+    pp_channel_owner owner; /* what a run carries along for it */
 } pp_channel_info;
 
+/* Row i, 0 <= i < PP_CHANNEL_COUNT. */
 const pp_channel_info *pp_channel_at(int i);
 /* Index of a channel, or -1. */
 int pp_channel_find(const char *name);
-/* How a channel over a run becomes one number. PEAK: largest magnitude. SETTLE (omega_m only): time [s] after which the
- * speed stays within 2 % of its final reference. */
+
+/* How a channel over a run becomes one number. PEAK: largest magnitude. SETTLE (omega_m only):
+ * time [s] after which the speed stays within 2 % of its final reference. */
 typedef enum pp_reducer {
     PP_FINAL,
     PP_MEAN,
@@ -40,16 +45,19 @@ typedef enum pp_reducer {
     PP_REDUCER_COUNT
 } pp_reducer;
 
+/* A channel and what becomes of it. */
 typedef struct pp_reduced {
-    int channel, reducer;
+    int channel; /* a pp_channel */
+    int reducer; /* a pp_reducer */
 } pp_reduced;
 
-/* Where the traces of a sweep go: rows x channels for each case, a row every `every` samples. count 0: no trace. */
+/* Where the traces of a sweep go. */
 typedef struct pp_trace {
-    const int *channels;
-    int count;
-    long every, rows;
-    double *out;
+    const int *channels; /* which ones */
+    int count;           /* how many; 0: no trace */
+    long every;          /* samples from row to row */
+    long rows;           /* of each case */
+    double *out;         /* cases x rows x channels */
 } pp_trace;
 
 #endif
