@@ -134,7 +134,17 @@ def test_core_is_freestanding(root, tmp_path, compiler):
     """Compiled alone, the core needs mem* and its own functions, nothing else."""
     if not shutil.which(compiler):
         pytest.skip(f"no {compiler}")
-    flags = "-std=c11 -O2 -fno-pic -ffreestanding -ffp-contract=off -fno-math-errno -Werror -Wall -Wextra".split()
+    flags = [
+        "-std=c11",
+        "-O2",
+        "-fno-pic",
+        "-ffreestanding",
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-Werror",
+        "-Wall",
+        "-Wextra",
+    ]
     sources = tracked(root, "csrc/core/*.c")
     assert len(sources) >= 20
     objects = []
