@@ -66,7 +66,7 @@ CORE = Extension(
     define_macros=MACROS,
     extra_compile_args=FLAGS + EXTRA,
     extra_link_args=EXTRA,
-    depends=sorted(HEADERS),
+    depends=["setup.py", *sorted(HEADERS)],
     py_limited_api=not FULL_API,
 )
 
@@ -88,7 +88,7 @@ def mqtt():
             define_macros=MACROS,
             extra_compile_args=FLAGS + EXTRA,
             extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped, *EXTRA],
-            depends=[*sorted(HEADERS), library],
+            depends=["setup.py", *sorted(HEADERS), library],
             py_limited_api=not FULL_API,
         )
     ]

@@ -185,3 +185,11 @@ def test_no_fast_math(root):
     assert "ffast-math" not in flags and "-ffp-contract=off" in flags and "march" not in flags
     exact = [line for line in flags.splitlines() if "kernel_avx" in line]
     assert exact and not any("FUSED" in line for line in exact)
+
+
+def test_public_names_stay(root):
+    """A name more is a line more in tests/golden/names.txt; a name less is a promise broken."""
+    import polepair
+
+    assert sorted(polepair.__all__) == (root / "tests/golden/names.txt").read_text().split()
+    assert all(getattr(polepair, name) is not None for name in polepair.__all__)

@@ -1,0 +1,19 @@
+"""Writes compile_commands.json, for editors and clang-tidy, from what setup.py would compile."""
+
+import json
+import os
+import runpy
+from pathlib import Path
+
+import setuptools
+
+setuptools.setup = lambda **_: None
+build = runpy.run_path("setup.py")
+rows = []
+for ext in (build["CORE"], *build["mqtt"]()):
+    macros = [f"-D{name}={value}" for name, value in ext.define_macros]
+    flags = [*macros, *(f"-I{folder}" for folder in ext.include_dirs), *ext.extra_compile_args]
+    for file in ext.sources:
+        lanes = build["LANES"].get(os.path.basename(file), [])
+        rows.append({"directory": os.getcwd(), "file": file, "arguments": ["gcc", *flags, *lanes, "-c", file]})
+Path("compile_commands.json").write_text(json.dumps(rows, indent=1) + "\n")
