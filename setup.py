@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 
@@ -95,4 +96,6 @@ def mqtt():
 
 
 OPTIONS = {} if FULL_API else {"bdist_wheel": {"py_limited_api": "cp311"}}
-setup(ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)
+with open("csrc/include/polepair/base.h") as base:  # the one place of the version
+    VERSION = re.search(r'PP_VERSION "(.+)"', base.read())[1]
+setup(version=VERSION, ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)
