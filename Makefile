@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
+BPY := .venv-bpy/bin/python
 OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
@@ -16,7 +17,7 @@ demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 ad
 	@$(PY) -m polepair run outrunner-12s14p --time 0.5 --out $(OUT)/run.parquet
 	@$(PY) -m polepair sweep outrunner-12s14p magnet.Br=1.0:1.4:21 winding.turns=12:20:9 --time 0.5 --out $(OUT)/sweep.parquet
 	@$(PY) -m polepair report outrunner-12s14p --run $(OUT)/run.parquet --sweep $(OUT)/sweep.parquet --cad $(OUT)/motor.json --out $(OUT)/report.html
-	@$(if $(FILM),packaging/bpy.sh && $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
+	@$(if $(FILM),packaging/bpy.sh && POLEPAIR_BPY_PYTHON=$(BPY) $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
 	@echo "open $(OUT)/report.html"
 
 test: build ## every test (short forms of the long ones)
@@ -51,7 +52,7 @@ fmt: build ## formats C and Python
 	@$(VENV)/bin/ruff format -q . && $(VENV)/bin/ruff check -q --fix .
 
 table: build ## regenerates what is made from the parameter table
-	@$(PY) -m polepair.generate
+	@$(PY) -m polepair.design.generate
 
 bench: build ## polepair beside its peers
 	@benchmarks/run.sh

@@ -1,4 +1,4 @@
-# made by python -m polepair.generate from csrc/include/polepair/*.def; do not edit
+# made by python -m polepair.design.generate from csrc/include/polepair/*.def; do not edit
 from collections.abc import Callable, Sequence
 from typing import Any, SupportsFloat, final
 

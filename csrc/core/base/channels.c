@@ -2,7 +2,7 @@
 #include "polepair/channels.h"
 
 static const pp_channel_info rows[PP_CHANNEL_COUNT] = {
-#define PP_CHANNEL(name, unit, doc) {#name, unit, doc},
+#define PP_CHANNEL(name, owner, unit, doc) {#name, unit, doc, PP_OWNER_##owner},
 #include "polepair/channels.def"
 #undef PP_CHANNEL
 };

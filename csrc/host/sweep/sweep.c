@@ -145,21 +145,21 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
     if (status != PP_OK)
         return;
     pp_case *c = &batch->cases[batch->count];
-    *c = (pp_case){(const double *)&twin->model,
-                   index,
-                   samples,
-                   twin->substeps,
-                   pp_twin_needs(twin, job->channels, s->output_count + s->trace.count),
-                   twin->six_step,
-                   twin->mtpa,
-                   twin->adaptive};
+    *c = (pp_case){
+        .model = (const double *)&twin->model,
+        .index = index,
+        .samples = samples,
+        .substeps = twin->substeps,
+        .kinds = twin->kinds,
+    };
+    c->kinds.features = pp_twin_features(twin, job->channels, s->output_count + s->trace.count);
     batch->taken[batch->count++] = false;
 }
 
-static bool alike(const pp_case *a, const pp_case *b)
+static bool same_shape(const pp_case *a, const pp_case *b)
 {
-    return a->samples == b->samples && a->substeps == b->substeps && a->with == b->with &&
-           a->six_step == b->six_step && a->mtpa == b->mtpa && a->adaptive == b->adaptive;
+    return a->samples == b->samples && a->substeps == b->substeps &&
+           !memcmp(&a->kinds, &b->kinds, sizeof a->kinds);
 }
 
 /* The next cases of the chunk that can run side by side. */
@@ -167,7 +167,7 @@ static int gather(pp_batch *batch, int width, const pp_case **block)
 {
     int count = 0;
     for (int i = 0; i < batch->count && count < width; i++)
-        if (!batch->taken[i] && (count == 0 || alike(block[0], &batch->cases[i]))) {
+        if (!batch->taken[i] && (count == 0 || same_shape(block[0], &batch->cases[i]))) {
             batch->taken[i] = true;
             block[count++] = &batch->cases[i];
         }

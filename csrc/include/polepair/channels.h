@@ -5,14 +5,23 @@
 #include "polepair/base.h"
 
 typedef enum pp_channel {
-#define PP_CHANNEL(name, unit, doc) PP_CHANNEL_##name,
+#define PP_CHANNEL(name, owner, unit, doc) PP_CHANNEL_##name,
 #include "polepair/channels.def"
 #undef PP_CHANNEL
     PP_CHANNEL_COUNT
 } pp_channel;
 
+/* Who has a channel's value. */
+typedef enum pp_channel_owner {
+    PP_OWNER_clock,   /* the run itself */
+    PP_OWNER_machine, /* state and inputs of the machine */
+    PP_OWNER_angle,   /* its rotor's angle, carried along where somebody asks */
+    PP_OWNER_energy,  /* the balance of energies, likewise */
+} pp_channel_owner;
+
 typedef struct pp_channel_info {
     const char *name, *unit, *doc;
+    pp_channel_owner owner;
 } pp_channel_info;
 
 const pp_channel_info *pp_channel_at(int i);
@@ -42,13 +51,5 @@ typedef struct pp_trace {
     long every, rows;
     double *out;
 } pp_trace;
-
-/* Set of channels as bits. */
-#define PP_BIT(name) (1u << PP_CHANNEL_##name)
-enum {
-    PP_CHANNELS_ENERGY = PP_BIT(energy_in) | PP_BIT(energy_copper) | PP_BIT(energy_friction) |
-    PP_BIT(energy_load)
-};
-enum { PP_CHANNELS_PHASE = PP_BIT(ia) | PP_BIT(ib) | PP_BIT(ic) };
 
 #endif

@@ -37,6 +37,7 @@ PP_INLINE pp_real pp_sqrt(pp_real x) { return PP_SQRT_(x); }
 PP_INLINE bool pp_any(pp_mask m) { return m != 0; }
 PP_INLINE pp_mask pp_not(pp_mask m) { return !m; }
 PP_INLINE pp_mask pp_mask_none(void) { return 0; }
+#define PP_ALL 1
 #else
 typedef pp_scalar pp_real __attribute__((vector_size(PP_LANES * sizeof(pp_scalar))));
 typedef pp_bits pp_mask __attribute__((vector_size(PP_LANES * sizeof(pp_scalar))));
@@ -106,6 +107,7 @@ PP_INLINE pp_real pp_sqrt(pp_real x)
 }
 PP_INLINE pp_mask pp_not(pp_mask m) { return ~m; }
 PP_INLINE pp_mask pp_mask_none(void) { return (pp_mask){0}; }
+#define PP_ALL (~(pp_mask){0})
 PP_INLINE bool pp_any(pp_mask m)
 {
 #if defined __AVX512F__

@@ -66,4 +66,16 @@ PP_INLINE void pp_angle_sincos(pp_real angle, pp_real *s, pp_real *c)
 #endif
 }
 
+/* Whole part, towards 0, of |x| < 2^31, lane by lane. */
+PP_INLINE pp_real pp_whole(pp_real x)
+{
+#if PP_LANES == 1
+    return (pp_real)(int64_t)x;
+#else
+    for (int l = 0; l < PP_LANES; l++)
+        x[l] = (pp_scalar)(int64_t)x[l];
+    return x;
+#endif
+}
+
 #endif
