@@ -17,7 +17,7 @@ import instructions  # noqa: E402
 from support import house, words  # noqa: E402
 
 TORQUE = re.compile(r"(?<![\d.])1\.5(?!\d)[^;\n]*?\b(?:pole_pairs|pp|p)\b(?!->)")
-SOURCE_LOOP = re.compile(r"PP_LOOP|pp_loop\w*|(?:run|move)_(?:foc|bldc)|bldc_adaptive")
+SOURCE_LOOP = re.compile(r"PP_IN_LOOP\(loop\)|pp_loop\w*|(?:run|move)_(?:foc|bldc)|bldc_adaptive")
 COMPILED_LOOP = re.compile(r" [tT] (pp_loop_\w+|(?:foc|bldc)_(?:plain|angle|full|adaptive))(?:\.\w+\.\d+)?$", re.M)
 IMPORT = "import time; t = time.perf_counter(); import polepair; print(1000 * (time.perf_counter() - t))"
 COMMAND = [sys.executable, "-c"]

@@ -105,7 +105,8 @@ def c_rooms(tree: dict) -> dict[str, str | None]:
     return rooms
 
 
-DEFINITION = re.compile(r"^((?:[A-Za-z_][\w *\n]*?)\b(\w+)\(([^;{}]*)\))\s*\{", re.M)
+PREFIX = r"[A-Za-z_](?:[\w *\n]|__attribute__\(\([\w, ]+\)\))*?"
+DEFINITION = re.compile(rf"^((?:{PREFIX})\b(?!__attribute__)(\w+(?:\(\w+\))?)\(([^;{{}}]*)\))\s*\{{", re.M)
 
 
 @cache
@@ -159,7 +160,7 @@ def calls(tree: dict) -> dict[str, set[str]]:
     homes, graph = {}, {n: set() for n in node.values()}
     for name in text:
         for match, _ in bodies(text[name]):
-            if name.endswith(".h") or (match[2].startswith("pp_") and not match[1].startswith("static")):
+            if name.endswith(".h") or (match[2].startswith("pp_") and not match[1].startswith(("static", "PP_INLINE"))):
                 homes.setdefault(match[2], set()).add(name)
     for name in text:
         used, near = text[name], seen(tree, name)
