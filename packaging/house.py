@@ -122,7 +122,8 @@ def counted() -> str:
         found, how = instructions.counts(instructions.GATE, instructions.PERIODS), "counted"
     else:
         found, how = instructions.stored().get(instructions.compiler(), {}), "stored; --long counts"
-    return f"{', '.join(f'{n} {found[n]}' for n in instructions.GATE if n in found)} ({instructions.compiler()}, {how})"
+    told = ", ".join(f"{n} {found[n]}" for n in instructions.GATE if n in found) or "none stored"
+    return f"{told} ({instructions.compiler()}, {how})"
 
 
 def binary() -> str:
