@@ -183,7 +183,7 @@ def futures():
     motor = pp.load("outrunner-12s14p")
     view = pp.Live(Simulated(pp.Twin(motor), pace=0, seconds=0.6), motor)
     with view:
-        while view.source.running or view.stream.head > view.stream._read:
+        while view.source.running:
             view.update(0.05)
     view.fork()
     say("fork of the live state", 1e3 * best(lambda: [view.fork() for _ in range(1000)]), "us")

@@ -103,15 +103,13 @@ def show(live, seconds: float = math.inf, every: float = 0.25, stream=None) -> N
 
     def step() -> bool:
         tick = time.monotonic() + every
-        while (left := tick - time.monotonic()) > 0:
+        live.update(every)
+        while (more := live.source.running) and (left := tick - time.monotonic()) > 0:
             live.update(left)
-            if not live.source.running:
-                live.update()
-                break
         for s in rows_of(live):
             past.setdefault(s.name, deque(maxlen=WIDTH)).append(s.value)
         live.publish()
-        return live.source.running and time.monotonic() < end
+        return more and time.monotonic() < end
 
     if not stream.isatty():
         more = True

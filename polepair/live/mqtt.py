@@ -216,8 +216,8 @@ class MqttSource:
 
     @property
     def running(self) -> bool:
-        """Whether more may come."""
-        return self.link is not None and self.link.state in ("up", "lost")
+        """Whether more may come. After the last message: until its rows are read, if somebody reads them."""
+        return self.link is not None and (self.link.state in ("up", "lost") or self.stream.left())
 
     @property
     def state(self) -> str:

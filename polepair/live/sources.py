@@ -48,13 +48,16 @@ class Source:
 
     @property
     def running(self) -> bool:
-        """Whether more may come."""
+        """Whether more may come. After the last message: until its rows are read, if somebody reads them."""
+        return self._alive() or (not self._stop.is_set() and self.stream.left())
+
+    def _alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def state(self) -> str:
         """One word, or what went wrong."""
-        return self.error or ("up" if self.running else "ended")
+        return self.error or ("up" if self._alive() else "ended")
 
     def close(self) -> None:
         """Ends the thread."""

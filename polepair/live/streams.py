@@ -91,6 +91,7 @@ class Stream:
         self.capacity, self.size_limit = capacity, size_limit
         self.core = _core_stream(self.channels, self.format, capacity, size_limit)
         self._read = 0
+        self._waited: int | None = None  # the read position that left() last said True at
 
     def __repr__(self) -> str:
         return f"Stream({self.format.kind}, {', '.join(self.channels)}; {self.head} rows)"
@@ -113,6 +114,13 @@ class Stream:
         """Waits for rows beyond `seen` (default: those read so far), without the GIL; False after `timeout` seconds."""
         seen = self._read if seen is None else seen
         return self.core.wait(seen, timeout) > seen
+
+    def left(self) -> bool:
+        """Whether rows wait for read(). Asked twice without a read in between: nobody takes them, so False."""
+        if self.head <= self._read or self._waited == self._read:
+            return False
+        self._waited = self._read
+        return True
 
     def window(self, rows: int | None = None) -> Rows:
         """The newest rows as read-only views; the ring may overwrite them `capacity` rows later."""

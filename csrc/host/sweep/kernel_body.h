@@ -92,17 +92,22 @@ PP_INLINE pp_real reduced_value(pp_reduced r, const pp_look *look, pp_real so_fa
     return is_squared(r) ? pp_look_square(look) : pp_look_channel(look, (pp_channel)r.channel);
 }
 
-/* Stores a channel of the lanes that are due and whose sample the trace wants. */
-PP_INLINE void trace(const pp_block *b, int group, const pp_look *look, pp_mask due, int channel)
+/* Stores a channel of a lane at its sample k. */
+static void store(const pp_block *b, int which, long k, int channel, double value)
 {
     const pp_trace *t = &b->trace;
-    const pp_real value = pp_look_channel(look, (pp_channel)t->channels[channel]);
+    if (which < b->count)
+        t->out[(b->cases[which]->index * t->rows + k / t->every) * t->count + channel] = value;
+}
+
+/* Traces the lanes that are due at a sample which the trace wants. */
+PP_INLINE void trace(const pp_block *b, int group, const pp_look *look, pp_mask due, int channel)
+{
+    const pp_real value = pp_look_channel(look, (pp_channel)b->trace.channels[channel]);
     for (int l = 0; l < PP_LANES; l++) {
-        const int which = group * PP_LANES + l;
         const long k = (long)look->sample[l];
-        if (which < b->count && due[l] && k % t->every == 0)
-            t->out[(b->cases[which]->index * t->rows + k / t->every) * t->count + channel] =
-                (double)value[l];
+        if (due[l] && k % b->trace.every == 0)
+            store(b, group * PP_LANES + l, k, channel, (double)value[l]);
     }
 }
 
@@ -111,13 +116,18 @@ PP_INLINE bool pp_sink_stopped(const pp_sink *sink)
     return __atomic_load_n(sink->block->stop, __ATOMIC_RELAXED) != 0;
 }
 
+/* Where all lanes are due together, masks and comparisons of lanes stay out of the loop. */
 PP_INLINE long pp_sink_take(pp_sink *sink, int group, const pp_look *look, pp_mask due, long k)
 {
     const pp_block *b = sink->block;
-    (void)k;
     for (int o = 0; o < b->output_count; o++) {
         const pp_reduced r = b->outputs[o];
         const pp_real so_far = sink->sum[o][group];
+        if (look->together) {
+            if (r.reducer != PP_FINAL || k == sink->samples)
+                sink->sum[o][group] = fold(r, so_far, reduced_value(r, look, so_far));
+            continue;
+        }
         pp_mask takes = due;
         if (r.reducer == PP_FINAL)
             takes = due & (look->sample == pp_set((pp_scalar)sink->samples));
@@ -125,7 +135,7 @@ PP_INLINE long pp_sink_take(pp_sink *sink, int group, const pp_look *look, pp_ma
             sink->sum[o][group] =
                 pp_select(takes, fold(r, so_far, reduced_value(r, look, so_far)), so_far);
     }
-    for (int c = 0; c < b->trace.count; c++)
+    for (int c = 0; c < b->trace.count && (!look->together || k % b->trace.every == 0); c++)
         trace(b, group, look, due, c);
     return 1;
 }

@@ -127,6 +127,7 @@ typedef struct pp_look {
     pp_seen seen;
     pp_real load;   /* torque [N m] */
     pp_real sample; /* periods since the start */
+    bool together;  /* all lanes are at the same sample */
 } pp_look;
 
 PP_INLINE pp_real pp_look_channel(const pp_look *look, pp_channel channel)

@@ -63,12 +63,15 @@ PP_INLINE long PP_IN_LOOP(sample)(const pp_kinds *kinds, const pp_model *m, pp_r
             new[i] = pp_select(due, new[i], old[i]);
     }
     on->held = held;
-    const pp_look look = {.machine = PP_NAMED(PP_MACHINE),
-                          .m = m,
-                          .going = on,
-                          .seen = seen,
-                          .load = load,
-                          .sample = sample};
+    const pp_look look = {
+        .machine = PP_NAMED(PP_MACHINE),
+        .m = m,
+        .going = on,
+        .seen = seen,
+        .load = load,
+        .sample = sample,
+        .together = !PP_NAMED(PP_APART),
+    };
     return pp_sink_take(sink, g, &look, due, k);
 }
 
@@ -127,7 +130,8 @@ PP_INLINE long PP_IN_LOOP(stride)(const pp_course *c, const pp_kinds *kinds, con
     return 1;
 }
 
-static __attribute__((noinline)) bool PP_IN_LOOP(loop)(const pp_course *c, const pp_model *m, pp_run *x, pp_sink *sink)
+static __attribute__((noinline)) bool PP_IN_LOOP(loop)(const pp_course *c, const pp_model *m,
+                                                       pp_run *x, pp_sink *sink)
 {
     const pp_kinds kinds = PP_RICH ? c->kinds : PP_NAMED(PP_PLAIN);
     const pp_real none = pp_set(0);

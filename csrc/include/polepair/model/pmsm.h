@@ -135,18 +135,16 @@ PP_INLINE pp_real pp_pmsm_step(const pp_pmsm *m) { return PP_R(2) * m->s; }
 PP_INLINE void pp_pmsm_move(const pp_pmsm_going *on, int groups, int substeps, int features)
 {
     const pp_real third = pp_set(PP_R(1.0 / 3));
-    pp_pmsm m[PP_GROUPS_MAX];
     pp_pmsm_state x[PP_GROUPS_MAX];
     pp_pmsm_held held[PP_GROUPS_MAX];
     pp_energy energy[PP_GROUPS_MAX];
     pp_going going[PP_GROUPS_MAX];
     pp_real sum[PP_GROUPS_MAX][PP_VALUES_MAX];
     for (int g = 0; g < groups; g++) {
-        m[g] = *on[g].m;
         x[g] = *on[g].x;
         held[g] = on[g].held;
         energy[g] = *on[g].energy;
-        going[g] = (pp_going){&m[g], (const pp_real *)&x[g], &held[g], pp_set(0), &energy[g]};
+        going[g] = (pp_going){on[g].m, (const pp_real *)&x[g], &held[g], pp_set(0), &energy[g]};
     }
     for (int i = 0; i < substeps; i++) {
         pp_rk4(&PP_PMSM_ODE, going, groups, features, NULL, sum);
@@ -159,7 +157,7 @@ PP_INLINE void pp_pmsm_move(const pp_pmsm_going *on, int groups, int substeps, i
             x[g].ud += third * k->ud;
             x[g].uq += third * k->uq;
             if (features & PP_HAS_ANGLE)
-                x[g].theta += third * m[g].p_inv * k->theta;
+                x[g].theta += third * on[g].m->p_inv * k->theta;
         }
     }
     for (int g = 0; g < groups; g++) {

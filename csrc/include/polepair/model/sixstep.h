@@ -13,6 +13,7 @@
 #define POLEPAIR_SIXSTEP_H
 
 #include "polepair/model/channel.h"
+#include "polepair/model/law_linear.h"
 #include "polepair/model/rk4.h"
 #include "polepair/model/trig.h"
 
@@ -175,26 +176,41 @@ PP_INLINE pp_sixstep_state pp_sixstep_commutate(pp_sixstep_state x)
     return x;
 }
 
-/* Currents of phases a, b, c [A]. */
-PP_INLINE void pp_sixstep_phases(const pp_sixstep_state *x, pp_real *a, pp_real *b, pp_real *c)
+/* Currents of the phases [A]. */
+typedef struct pp_abc {
+    pp_real a, b, c;
+} pp_abc;
+
+PP_INLINE pp_abc pp_sixstep_phases(const pp_sixstep_state *x)
 {
     const pp_sixstep_roles i = pp_sixstep_currents(x);
     const pp_real k = x->sector - PP_R(6) * pp_whole(x->sector * PP_R(1.0 / 6));
     /* high, low, outgoing by sector: abc, acb, bca, bac, cab, cba */
-    *a = pp_select(k < PP_R(2), i.high, pp_select((k == PP_R(2)) | (k == PP_R(5)), i.out, i.low));
-    *b = pp_select((k == PP_R(2)) | (k == PP_R(3)), i.high,
-                   pp_select((k == PP_R(0)) | (k == PP_R(5)), i.low, i.out));
-    *c = -(*a + *b);
+    const pp_mask a_out = (k == PP_R(2)) | (k == PP_R(5));
+    const pp_mask b_out = (k == PP_R(0)) | (k == PP_R(5));
+    pp_abc phase;
+    phase.a = pp_select(k < PP_R(2), i.high, pp_select(a_out, i.out, i.low));
+    phase.b = pp_select((k == PP_R(2)) | (k == PP_R(3)), i.high, pp_select(b_out, i.low, i.out));
+    phase.c = -(phase.a + phase.b);
+    return phase;
 }
 
 /* Park transform of the phase currents; six-step angles count from the start of the run. */
-PP_INLINE pp_real pp_sixstep_axis(const pp_sixstep_state *x, pp_real a, pp_real b, pp_real c,
-                                  bool q_axis)
+PP_INLINE pp_dq pp_sixstep_axes(const pp_sixstep_state *x)
 {
+    const pp_abc i = pp_sixstep_phases(x);
     pp_real sine, cosine;
     pp_angle_sincos(x->phi + PP_SECTOR * x->sector - PP_SECTOR, &sine, &cosine);
-    const pp_real beta = (b - c) * PP_R(0.57735026918962576451);
-    return q_axis ? cosine * beta - sine * a : cosine * a + sine * beta;
+    const pp_real beta = (i.b - i.c) * PP_R(0.57735026918962576451);
+    return (pp_dq){.d = cosine * i.a + sine * beta, .q = cosine * beta - sine * i.a};
+}
+
+/* Kinetic and magnetic energy [J]. */
+PP_INLINE pp_real pp_sixstep_stored(const pp_sixstep *m, const pp_sixstep_state *x)
+{
+    const pp_abc i = pp_sixstep_phases(x);
+    return PP_R(0.5) *
+           (m->J * x->omega_m * x->omega_m + m->L * (i.a * i.a + i.b * i.b + i.c * i.c));
 }
 
 /* A machine on its way through a step. */
@@ -224,25 +240,22 @@ PP_INLINE pp_real pp_sixstep_channel(const pp_sixstep_going *on, const pp_seen *
     const pp_sixstep_state *x = on->x;
     const pp_sixstep_held *held = &on->held;
     const pp_real r = PP_R(1) - PP_SECTOR_SLOPE * x->phi;
-    pp_real a, b, c;
-    pp_sixstep_phases(x, &a, &b, &c);
     switch (channel) {
-    case PP_CHANNEL_id: return pp_sixstep_axis(x, a, b, c, false);
-    case PP_CHANNEL_iq: return pp_sixstep_axis(x, a, b, c, true);
+    case PP_CHANNEL_id: return pp_sixstep_axes(x).d;
+    case PP_CHANNEL_iq: return pp_sixstep_axes(x).q;
     case PP_CHANNEL_i_s: return pp_sqrt(pp_sixstep_square(on, seen));
     case PP_CHANNEL_uq: return held->u;
     case PP_CHANNEL_omega_m: return x->omega_m;
     case PP_CHANNEL_theta_m: return (x->phi + PP_SECTOR * x->sector - PP_R(PP_PI / 6)) * m->p_inv;
     case PP_CHANNEL_torque: return m->ke * (x->i_span + r * x->i_out);
     case PP_CHANNEL_torque_load: return T + pp_sixstep_friction(m, x->omega_m);
-    case PP_CHANNEL_ia: return a;
-    case PP_CHANNEL_ib: return b;
-    case PP_CHANNEL_ic: return c;
+    case PP_CHANNEL_ia: return pp_sixstep_phases(x).a;
+    case PP_CHANNEL_ib: return pp_sixstep_phases(x).b;
+    case PP_CHANNEL_ic: return pp_sixstep_phases(x).c;
     case PP_CHANNEL_i_bus:
         return (held->u * pp_sixstep_currents(x).high) / m->Udc -
                pp_select(x->parity < PP_R(0), x->i_out, pp_set(0));
-    case PP_CHANNEL_energy_stored:
-        return PP_R(0.5) * (m->J * x->omega_m * x->omega_m + m->L * (a * a + b * b + c * c));
+    case PP_CHANNEL_energy_stored: return pp_sixstep_stored(m, x);
     default: return pp_energy_channel(on->energy, channel);
     }
 }
