@@ -7,9 +7,9 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check fmt bench docs faults emulated clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults emulated clean wheel table
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 adds a clip)
 	@mkdir -p $(OUT)
@@ -35,8 +35,17 @@ $(STAMP): $(VENV)/.tools $(SOURCES)
 	@packaging/setup.sh build $(VENV)
 	@touch $@
 
-check: build ## formatters, linters, house rules, stubs
+check: build ## formatters, linters, house rules, stubs, instruction counts
 	@packaging/check.sh
+
+house: build ## the figures the house is held to, measured now
+	@$(PY) packaging/house.py
+
+hook: ## a pre-commit hook that formats what is staged
+	@install -m 755 packaging/hook.sh "$$(git rev-parse --git-path hooks)/pre-commit"
+
+compile-commands: build ## compile_commands.json for editors
+	@$(PY) packaging/compile_commands.py
 
 fmt: build ## formats C and Python
 	@$(VENV)/bin/clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h')

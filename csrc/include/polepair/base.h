@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PP_VERSION "0.1.0"
+#define PP_VERSION "0.1.0" /* the one place; tests hold the others to it */
+#define PP_ABI 1           /* raised when a released struct or signature changes */
 #define PP_PI 3.14159265358979323846
 #define PP_MU0 1.25663706212e-6 /* vacuum permeability [H/m], CODATA 2018 */
 
