@@ -57,7 +57,7 @@ PLANTS = {  # what: (file: its new last lines), what the report has to name
         ("base/math.c", "losses.c"),
     ),
     "C sideways": ({C + "design/winding.c": '#include "polepair/frame.h"\n'}, ("winding.c", "frame.h")),
-    "C sideways, drive and observe": ({C + "observe/observe.c": '#include "polepair/twin.h"\n'}, ("twin.h",)),
+    "C sideways, drive and observe": ({C + "observe/ekf.c": '#include "polepair/twin.h"\n'}, ("twin.h",)),
     "C sideways, on the host": ({"csrc/host/sweep/sweep.c": '#include "../stream/number.h"\n'}, ("number.h",)),
     "C, a folder without a room": ({"csrc/core/attic/old.c": "int pp_old;\n"}, ("attic", "no room")),
     "C, a header that is not there": ({C + "wire/cobs.c": '#include "gone.h"\n'}, ("gone.h", "not there")),

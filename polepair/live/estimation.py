@@ -1,4 +1,4 @@
-"""What cannot be measured, from a record: the Kalman filter of csrc/core/observe/observe.c over currents and voltages."""
+"""What cannot be measured, from a record: the Kalman filter of csrc/core/observe/ekf.c over currents and voltages."""
 
 from functools import cache
 from pathlib import Path

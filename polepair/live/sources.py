@@ -69,7 +69,7 @@ class Source:
 def shaft_load(params, at: float) -> tuple[float, float]:
     """Speed reference [rad/s] and load torque [N m] of the built-in demonstration: steps and a slow swing."""
     speed = params.control.speed_ref * (1.0 if at % 8.0 < 5.0 else 0.6)
-    rated = 0.3 * 1.5 * params.rotor.pole_pairs * params.derive().psi_pm * params.drive.i_max
+    rated = 0.3 * params.derive().torque(0.0, params.drive.i_max)
     return speed, rated * (0.5 + 0.2 * math.sin(0.7 * at) + (0.3 if at % 4.0 > 2.0 else 0.0))
 
 

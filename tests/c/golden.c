@@ -1,5 +1,7 @@
-/* Prints a hash of the bits of derived constants and runs: the same for every compiler, optimisation and word width of
- * the vector unit, one for double and one for float (PP_FLOAT). Speed and current at each run's end go to stderr. Built by tests/test_golden.py with the core's sources alone. */
+/* Prints a hash of the bits of derived constants and runs: the same for every compiler,
+ * optimisation and word width of the vector unit, one for double and one for float (PP_FLOAT).
+ * Speed and current at each run's end go to stderr. Built by tests/test_golden.py with the core's
+ * sources alone. */
 #include <stdio.h>
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include "polepair/model/trig.h"
 
-void pp_sincos(double x, double *s, double *c) { pp_turn(x, s, c); }
+void pp_sincos(double x, double *s, double *c) { pp_scalar_sincos(x, s, c); }
 
 double pp_sin(double x)
 {

@@ -99,7 +99,8 @@ static double torque_limit(const pp_params *p, const pp_machine *m)
     return pp_operating_at(m, id, pp_root(i * i - id * id), 0).torque;
 }
 
-/* Gains by the closed-loop bandwidths: kp = alpha L, ki = alpha R; speed kp = 2 alpha J, ki = alpha^2 J. */
+/* Gains by the closed-loop bandwidths: kp = alpha L, ki = alpha R; speed kp = 2 alpha J, ki =
+ * alpha^2 J. */
 pp_foc pp_setup_foc(const pp_setup *in)
 {
     const pp_params *p = in->params;
@@ -129,7 +130,8 @@ pp_foc pp_setup_foc(const pp_setup *in)
     };
 }
 
-/* Speed PI on the duty: kp = 2 alpha J R/(k_M Udc) lets the torque of a duty step match 2 alpha J per rad/s. */
+/* Speed PI on the duty: kp = 2 alpha J R/(k_M Udc) lets the torque of a duty step match 2 alpha J
+ * per rad/s. */
 pp_duty pp_setup_duty(const pp_setup *in)
 {
     const pp_params *p = in->params;

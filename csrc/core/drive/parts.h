@@ -4,7 +4,8 @@
 
 #include "polepair/twin.h"
 
-/* What a part is made from: parameters, the machine, and the machine that the controller believes in. */
+/* What a part is made from: parameters, the machine, and the machine that the controller believes
+ * in. */
 typedef struct pp_setup {
     const pp_params *params;
     const pp_machine *machine, *nominal;

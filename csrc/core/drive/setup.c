@@ -31,7 +31,8 @@ static pp_ramp ramp(const pp_params *p)
     };
 }
 
-/* Sizes that a relative error refers to: magnet flux or current limit, no-load speed, bus voltage. */
+/* Sizes that a relative error refers to: magnet flux or current limit, no-load speed, bus voltage.
+ */
 static pp_tolerance tolerance(const pp_params *p, const pp_machine *m)
 {
     const double u = p->drive.u_dc;

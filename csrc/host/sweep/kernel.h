@@ -1,4 +1,5 @@
-/* host/sweep/kernel.h: what the sweep and its lane kernels share. Knows no model type: those differ by the lanes. */
+/* host/sweep/kernel.h: what the sweep and its lane kernels share. Knows no model type: those differ
+ * by the lanes. */
 #ifndef PP_HOST_KERNEL_H
 #define PP_HOST_KERNEL_H
 

@@ -1,8 +1,10 @@
-/* host/sweep/kernel_body.h: the lane kernel, compiled once per instruction set. Define PP_LANES, PP_KERNEL and PP_WIDTH
- * (the names of the function and of its width) before including it. Model and loop are the very source of the scalar core.
+/* host/sweep/kernel_body.h: the lane kernel, compiled once per instruction set. Define PP_LANES,
+ * PP_KERNEL and PP_WIDTH (the names of the function and of its width) before including it. Model
+ * and loop are the very source of the scalar core.
  *
- * PP_GROUPS vectors advance together, stage by stage: a closed-loop step is one long chain of dependent operations, and a
- * second chain fills the processor while the first one waits (38 % on SSE2, 9 % on AVX2, same bits). */
+ * PP_GROUPS vectors advance together, stage by stage: a closed-loop step is one long chain of
+ * dependent operations, and a second chain fills the processor while the first one waits (38 % on
+ * SSE2, 9 % on AVX2, same bits). */
 #include "kernel.h"
 #include "polepair/model/drive.h"
 
@@ -66,7 +68,8 @@ static void transpose(const pp_block *b, int group, pp_model *model)
         }
 }
 
-/* Poisons the outputs of lanes whose state left the finite numbers, as a single run refuses them. */
+/* Poisons the outputs of lanes whose state left the finite numbers, as a single run refuses them.
+ */
 static void poison(pp_sink *sink, int group, const pp_run *x)
 {
     const pp_real *state = (const pp_real *)x;

@@ -47,8 +47,8 @@ typedef struct pp_torque_slopes {
 
 pp_torque_slopes pp_torque_slopes_at(const pp_machine *machine, double id, double iq);
 
-/* The torque, times a scale, from the flux linkages that the currents make, d = Ld id and q = Lq iq:
- * q (by_q + by_dq d). */
+/* The torque, times a scale, from the flux linkages that the currents make, d = Ld id and q = Lq
+ * iq: q (by_q + by_dq d). */
 typedef struct pp_torque_products {
     double by_q;  /* [N m/Wb] */
     double by_dq; /* [N m/Wb^2] */

@@ -33,8 +33,8 @@ typedef struct pp_output {
     double channel[PP_CHANNEL_COUNT];
 } pp_output;
 
-/* Checks the parameters, derives the machine and tunes the controllers. `nominal` is the machine that the controller
- * believes in; NULL means the derived one. Refuses with a status. */
+/* Checks the parameters, derives the machine and tunes the controllers. `nominal` is the machine
+ * that the controller believes in; NULL means the derived one. Refuses with a status. */
 pp_status pp_twin_setup(const pp_params *params, const pp_machine *nominal, pp_twin *twin);
 /* Same, for a machine already derived. */
 pp_status pp_twin_setup_machine(const pp_params *params, const pp_machine *machine,
@@ -43,10 +43,12 @@ pp_status pp_twin_setup_machine(const pp_params *params, const pp_machine *machi
 void pp_twin_start(const pp_twin *twin, pp_state *state);
 /* The reference and load that the parameters ask for at the state's sample. */
 pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state);
-/* One control period: the controller samples, *out (may be NULL) gets every channel, the machine moves. */
+/* One control period: the controller samples, *out (may be NULL) gets every channel, the machine
+ * moves. */
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out);
 
-/* From now on this speed reference [rad/s] and this load torque [N m], whatever the parameters say. */
+/* From now on this speed reference [rad/s] and this load torque [N m], whatever the parameters say.
+ */
 void pp_twin_set_reference(pp_twin *twin, double speed_ref, double load_torque);
 
 /* What is known of a running machine from outside. */
@@ -57,8 +59,8 @@ typedef struct pp_observed_state {
     double torque;  /* load torque [N m] */
 } pp_observed_state;
 
-/* Puts a FOC twin into a state that was observed, the controllers as they would stand there in steady state.
- * PP_ARGUMENT for a six-step twin. */
+/* Puts a FOC twin into a state that was observed, the controllers as they would stand there in
+ * steady state. PP_ARGUMENT for a six-step twin. */
 pp_status pp_twin_set_state(const pp_twin *twin, pp_state *state, const pp_observed_state *seen);
 
 /* The features that a run of these channels needs: a set of PP_HAS_*. */
@@ -75,11 +77,13 @@ typedef struct pp_rows_wanted {
     double *out;         /* rows x count */
 } pp_rows_wanted;
 
-/* Rows under the twin's scenario: row r is taken at sample start + r * every, and the machine moves on after each row but,
- * where `stop` is set, the last. PP_DIVERGED if a value is not finite at the end. */
+/* Rows under the twin's scenario: row r is taken at sample start + r * every, and the machine moves
+ * on after each row but, where `stop` is set, the last. PP_DIVERGED if a value is not finite at the
+ * end. */
 pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted);
-/* Same for periods of an adaptive twin with several rows in each, the ones between the samples from the continuous
- * extension of the steps; where `stop` is set, one more row at the end. PP_ARGUMENT for a twin of fixed steps. */
+/* Same for periods of an adaptive twin with several rows in each, the ones between the samples from
+ * the continuous extension of the steps; where `stop` is set, one more row at the end. PP_ARGUMENT
+ * for a twin of fixed steps. */
 pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted);
 
 #endif

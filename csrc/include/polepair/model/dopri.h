@@ -1,7 +1,8 @@
-/* polepair/model/dopri.h: steps of chosen accuracy, written against pp_real, so that every lane has a step of its own.
- * Dormand-Prince 5(4) with continuous extension (Dormand & Prince, J. Comput. Appl. Math. 6(1) 1980; Hairer, Norsett &
- * Wanner, Solving Ordinary Differential Equations I, 2nd ed., II.6). Step control takes the fourth root instead of the
- * fifth, so that two square roots give the same bits everywhere. */
+/* polepair/model/dopri.h: steps of chosen accuracy, written against pp_real, so that every lane has
+ * a step of its own. Dormand-Prince 5(4) with continuous extension (Dormand & Prince, J. Comput.
+ * Appl. Math. 6(1) 1980; Hairer, Norsett & Wanner, Solving Ordinary Differential Equations I, 2nd
+ * ed., II.6). Step control takes the fourth root instead of the fifth, so that two square roots
+ * give the same bits everywhere. */
 #ifndef POLEPAIR_DOPRI_H
 #define POLEPAIR_DOPRI_H
 
@@ -76,9 +77,11 @@ PP_INLINE pp_real pp_rk_between(const pp_rk *s, int i, pp_real f)
         87487479700.0 / 32700410799,   -10690763975.0 / 1880347072,
         701980252875.0 / 199316789632, -1453857185.0 / 822651844,
         69997945.0 / 29380423};
-    pp_real rise = s->next[i] - s->y[i], bend = s->h * s->k[0][i] - rise,
-            twist = rise - s->h * s->k[6][i] - bend;
-    pp_real rest = pp_set(0), g = PP_R(1) - f;
+    const pp_real rise = s->next[i] - s->y[i];
+    const pp_real bend = s->h * s->k[0][i] - rise;
+    const pp_real twist = rise - s->h * s->k[6][i] - bend;
+    const pp_real g = PP_R(1) - f;
+    pp_real rest = pp_set(0);
     for (int j = 0; j < PP_RK_STAGES; j++)
         rest += PP_R(d[j]) * s->k[j][i];
     return s->y[i] + f * (rise + g * (bend + f * (twist + g * s->h * rest)));
@@ -90,31 +93,38 @@ typedef struct pp_progress {
     pp_mask taken;
 } pp_progress;
 
-/* Takes or refuses the step just tried; a step cut short by the period's end does not shrink the next one. */
+/* Takes or refuses the step just tried; a step cut short by the period's end does not shrink the
+ * next one. */
 PP_INLINE void pp_rk_accept_step(pp_progress *p, pp_real h, pp_real error)
 {
-    pp_mask open = p->left > PP_R(0), good = error <= PP_R(1);
+    const pp_mask open = p->left > PP_R(0);
+    const pp_mask good = error <= PP_R(1);
     pp_real wish = h * pp_rk_factor(error);
     wish = pp_select(good & (h < p->step), pp_max(wish, p->step), wish);
     p->step = pp_select(open, wish, p->step);
     p->taken = open & good;
 }
 
-/* Fraction of the step at which value i, which goes through `level` in it, gets there: cubic Hermite, Newton from the
- * secant. Any fraction where it does not get there. */
+/* Fraction of the step at which value i, which goes through `level` in it, gets there: cubic
+ * Hermite, Newton from the secant. Any fraction where it does not get there. */
 PP_INLINE pp_real pp_rk_crossing(const pp_rk *s, int i, pp_real level)
 {
-    pp_real a = s->y[i] - level, rise = s->next[i] - s->y[i], bend = s->h * s->k[0][i] - rise;
-    pp_real twist = rise - s->h * s->k[6][i] - bend, f = pp_clamp(-a / rise, pp_set(0), pp_set(1));
+    const pp_real from = s->y[i] - level;
+    const pp_real rise = s->next[i] - s->y[i];
+    const pp_real bend = s->h * s->k[0][i] - rise;
+    const pp_real twist = rise - s->h * s->k[6][i] - bend;
+    pp_real f = pp_clamp(-from / rise, pp_set(0), pp_set(1));
     for (int j = 0; j < 3; j++) {
-        pp_real g = PP_R(1) - f, value = a + f * (rise + g * (bend + f * twist));
+        const pp_real g = PP_R(1) - f;
+        const pp_real value = from + f * (rise + g * (bend + f * twist));
         pp_real slope = rise + bend * (g - f) + twist * f * (PP_R(2) * g - f);
         f = pp_clamp(f - value / slope, pp_set(0), pp_set(1));
     }
     return pp_select(f == f, f, pp_set(PP_R(0.5)));
 }
 
-/* Events at the end of a taken step, in lanes where a mask says so, and the time that still separates them from it. */
+/* Events at the end of a taken step, in lanes where a mask says so, and the time that still
+ * separates them from it. */
 enum { PP_EVENTS_MAX = 2 };
 typedef struct pp_events {
     pp_mask event[PP_EVENTS_MAX];
@@ -166,8 +176,8 @@ PP_INLINE void pp_dopri_advance(const pp_flow_ode *ode, pp_rk *s, pp_mask taken)
     }
 }
 
-/* Moves the values y over a span, stopping at events; *held is what they change. Gives NaN where the tolerance cannot be
- * held. */
+/* Moves the values y over a span, stopping at events; *held is what they change. Gives NaN where
+ * the tolerance cannot be held. */
 PP_INLINE void pp_dopri(const pp_flow_ode *ode, const void *model, void *held, pp_real *y,
                         const pp_adaptive *by)
 {

@@ -1,6 +1,6 @@
-/* polepair/model/drive.h: a drive as a model made of parts, one of each slot of parts.def, and its run. A model is constant
- * over a run; the run's state is small and owned by the caller. Both are plain blocks of pp_real, so lanes are made by
- * transposing. The loop over time is loop.h. */
+/* polepair/model/drive.h: a drive as a model made of parts, one of each slot of parts.def, and its
+ * run. A model is constant over a run; the run's state is small and owned by the caller. Both are
+ * plain blocks of pp_real, so lanes are made by transposing. The loop over time is loop.h. */
 #ifndef POLEPAIR_DRIVE_H
 #define POLEPAIR_DRIVE_H
 
@@ -108,7 +108,8 @@ PP_INLINE pp_real pp_load_torque(pp_load_kind load, const pp_model *m, pp_real s
     __builtin_unreachable();
 }
 
-/* The sample after this one at which the load torque changes by itself; huge where it never does. */
+/* The sample after this one at which the load torque changes by itself; huge where it never does.
+ */
 PP_INLINE pp_real pp_load_until(pp_load_kind load, const pp_model *m, pp_real sample)
 {
     switch (load) {
@@ -164,13 +165,13 @@ PP_INLINE bool pp_is_plain(const pp_kinds *kinds, const pp_kinds *plain)
 /* The course of a run through time. */
 typedef struct pp_course {
     pp_kinds kinds;
-    long first;    /* sample to begin with */
-    long samples;  /* to take */
-    long periods;  /* to move over: as many as samples, or one less */
-    int substeps;  /* fixed steps of a period */
-    double period; /* [s] */
-    bool
-        open_loop; /* nothing but the load changes between two looks: adaptive steps may go over periods */
+    long first;     /* sample to begin with */
+    long samples;   /* to take */
+    long periods;   /* to move over: as many as samples, or one less */
+    int substeps;   /* fixed steps of a period */
+    double period;  /* [s] */
+    bool open_loop; /* nothing but the load changes between two looks: adaptive steps may go over
+                       periods */
     pp_on_step *on_step; /* sees adaptive steps; NULL: nobody looks */
     void *context;       /* of on_step */
 } pp_course;

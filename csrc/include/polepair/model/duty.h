@@ -1,4 +1,5 @@
-/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with the EMF fed forward. */
+/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with the EMF fed forward.
+ */
 #ifndef POLEPAIR_DUTY_H
 #define POLEPAIR_DUTY_H
 

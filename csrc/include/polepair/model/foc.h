@@ -1,6 +1,6 @@
-/* polepair/model/foc.h: field-oriented control, sampled once a period: speed PI with torque limit, current PI with
- * decoupling, voltage limit |u| <= Udc/sqrt(3) and back-calculation anti-windup (Harnefors & Nee, IEEE Trans. Ind. Appl.
- * 34(1) 1998). */
+/* polepair/model/foc.h: field-oriented control, sampled once a period: speed PI with torque limit,
+ * current PI with decoupling, voltage limit |u| <= Udc/sqrt(3) and back-calculation anti-windup
+ * (Harnefors & Nee, IEEE Trans. Ind. Appl. 34(1) 1998). */
 #ifndef POLEPAIR_FOC_H
 #define POLEPAIR_FOC_H
 
@@ -40,8 +40,8 @@ PP_INLINE void pp_small_sincos(pp_real x, pp_real *s, pp_real *c)
                                                y * (PP_R(1.0 / 40320) - y * PP_R(1.0 / 3628800)))));
 }
 
-/* Current reference for a torque: id = 0, or on the maximum-torque-per-ampere curve (three fixed-point steps; the torque
- * of the pair is exact for the controller's model either way). */
+/* Current reference for a torque: id = 0, or on the maximum-torque-per-ampere curve (three
+ * fixed-point steps; the torque of the pair is exact for the controller's model either way). */
 PP_INLINE pp_dq pp_foc_reference(const pp_foc *c, pp_real torque, bool mtpa)
 {
     pp_dq i = {.d = pp_set(0), .q = torque * c->torque_to_iq};
@@ -67,8 +67,8 @@ PP_INLINE pp_real pp_foc_torque(const pp_foc *c, pp_foc_state *x, pp_real error)
     return torque;
 }
 
-/* The voltage in the rotor frame as it is at the start of the period, when the inverter holds it at the angle that the
- * rotor has in mid-period. */
+/* The voltage in the rotor frame as it is at the start of the period, when the inverter holds it at
+ * the angle that the rotor has in mid-period. */
 PP_INLINE pp_command pp_foc_control(const pp_foc *c, pp_foc_state *x, const pp_seen *seen,
                                     pp_real omega_ref, int features)
 {

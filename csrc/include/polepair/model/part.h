@@ -1,11 +1,13 @@
-/* polepair/model/part.h: what the parts of a drive share. A part is a constant model and a state, plain blocks of pp_real
- * (so that lanes are made by transposing), and the functions that parts.def names for its slot. */
+/* polepair/model/part.h: what the parts of a drive share. A part is a constant model and a state,
+ * plain blocks of pp_real (so that lanes are made by transposing), and the functions that parts.def
+ * names for its slot. */
 #ifndef POLEPAIR_PART_H
 #define POLEPAIR_PART_H
 
 #include "polepair/model/real.h"
 
-/* What a run carries along. Constants in a plain loop, so that the unused ones cost nothing; run-time bits in a rich one. */
+/* What a run carries along. Constants in a plain loop, so that the unused ones cost nothing;
+ * run-time bits in a rich one. */
 enum {
     PP_HAS_FRICTION = 1, /* Coulomb or quadratic torque */
     PP_HAS_ENERGY = 2,
@@ -18,7 +20,8 @@ enum {
 
 enum { PP_GROUPS_MAX = 4 }; /* vectors that advance together */
 
-/* Energies [J] since the start: taken in, lost in copper (and diodes), in friction, given to the load. */
+/* Energies [J] since the start: taken in, lost in copper (and diodes), in friction, given to the
+ * load. */
 typedef struct pp_energy {
     pp_real in, copper, friction, load;
 } pp_energy;

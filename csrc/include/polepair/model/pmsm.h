@@ -1,9 +1,11 @@
-/* polepair/model/pmsm.h: permanent-magnet synchronous machine in the rotor frame, constant Ld and Lq, stiff shaft with
- * friction, in averaged voltage; written once against pp_real (see real.h).
+/* polepair/model/pmsm.h: permanent-magnet synchronous machine in the rotor frame, constant Ld and
+ * Lq, stiff shaft with friction, in averaged voltage; written once against pp_real (see real.h).
  *
- * The voltage is held in the stator frame over a step, so in the rotor frame it turns: d(ud)/dt = we uq,
- * d(uq)/dt = -we ud. Carrying (ud, uq) instead of the rotor angle leaves no trigonometry in the right-hand side.
- * Everything is scaled by s = h/2 (h the RK4 step): w = s we, u = s u, and the coefficients below hold the rest:
+ * The voltage is held in the stator frame over a step, so in the rotor frame it turns:
+ * d(ud)/dt = we uq, d(uq)/dt = -we ud. Carrying (ud, uq) instead of the rotor angle leaves no
+ * trigonometry in the right-hand side. Everything is scaled by s = h/2 (h the RK4 step): w = s we,
+ * u = s u, and the coefficients below hold the rest:
+ *
  *   d' = ud - a d + w q        a = s Rs/Ld     (d, q: flux linkages of the currents [Wb])
  *   q' = uq - b q - w (d+psi)  b = s Rs/Lq
  *   w' = q (k1 + k2 d) - T     k1, k2: torque over inertia, T: all other torque, s^2 p/J each
@@ -221,7 +223,7 @@ PP_INLINE pp_real pp_pmsm_square(const pp_pmsm_going *on, const pp_seen *seen)
     return seen->id * seen->id + seen->iq * seen->iq;
 }
 
-/* A channel of the machine at a sample, the controller's voltage already set; T: load torque [N m]. */
+/* A channel of the machine at a sample, the controller's voltage already set; T: load [N m]. */
 PP_INLINE pp_real pp_pmsm_channel(const pp_pmsm_going *on, const pp_seen *seen, pp_real T,
                                   pp_channel channel)
 {

@@ -1,8 +1,9 @@
 /* polepair/model/rk4.h: the classical Runge-Kutta step, written once for every machine.
  *
- * `groups` independent machines advance stage by stage, so that the processor always has work that does not wait for the
- * stage before. A scaled machine's rates come times half the step (x + k is then half a step on, which saves the
- * products); what it gets back is the weighted sum of the four rates. */
+ * `groups` independent machines advance stage by stage, so that the processor always has work that
+ * does not wait for the stage before. A scaled machine's rates come times half the step (x + k is
+ * then half a step on, which saves the products); what it gets back is the weighted sum of the four
+ * rates. */
 #ifndef POLEPAIR_RK4_H
 #define POLEPAIR_RK4_H
 
@@ -10,7 +11,8 @@
 
 enum { PP_VALUES_MAX = 7 };
 
-/* Rates k of the n values y; held: what stays as it is over the step, a struct of the machine's own. */
+/* Rates k of the n values y; held: what stays as it is over the step, a struct of the machine's
+ * own. */
 typedef void pp_rates(const void *model, const void *held, const pp_real *y, pp_real *k,
                       int features);
 /* Adds the powers at y, times a weight, to the energies. */
@@ -75,7 +77,8 @@ PP_INLINE void pp_rk4_gather(const pp_ode *ode, const pp_real *k, int stage, pp_
     }
 }
 
-/* Weight of a stage's powers: of the whole step 1/6, 1/3, 1/3, 1/6; of a scaled one its third times 1, 2, 2, 1. */
+/* Weight of a stage's powers: of the whole step 1/6, 1/3, 1/3, 1/6; of a scaled one its third times
+ * 1, 2, 2, 1. */
 PP_INLINE pp_real pp_rk4_weight(const pp_ode *ode, const pp_going *on, int stage)
 {
     const bool outer = stage == 0 || stage == 3;

@@ -1,14 +1,17 @@
 /* polepair/model/sixstep.h: six-step BLDC inside one 60-degree sector, written against pp_real.
  *
- * Star winding, trapezoidal EMF with a 120-degree flat top, ideal switches, diodes with a drop. In a sector one phase is
- * tied high, one low, the third frees its current through a diode and then floats. With s = i_high - i_low (i_span), x =
- * current of the outgoing phase counted positive while its diode conducts (i_out), phi = angle since the sector's start,
- * r = 1 - 6 phi/pi and e = ke w, both sector parities share the equations
- *   L s' = u - 2 e - R s                       u = duty Udc
- *   L x' = -(v + 2 Vd + 2 e r)/3 - R x         v = u (high phase going out) or 2 Udc - u (low phase going out)
+ * Star winding, trapezoidal EMF with a 120-degree flat top, ideal switches, diodes with a drop. In
+ * a sector one phase is tied high, one low, the third frees its current through a diode and then
+ * floats. With s = i_high - i_low (i_span), x = current of the outgoing phase counted positive
+ * while its diode conducts (i_out), phi = angle since the sector's start, r = 1 - 6 phi/pi and
+ * e = ke w, both sector parities share the equations
+ *
+ *   L s' = u - 2 e - R s                  u = duty Udc
+ *   L x' = -(v + 2 Vd + 2 e r)/3 - R x    v = u (high phase goes out) or 2 Udc - u (low phase)
  *   J w' = ke (s + r x) - T,   phi' = p w
- * x stays 0 once it is extinguished. At the sector's end the roles turn: x <- (x + s)/2, s <- (s - 3 x)/2.
- * How runs meet the events: sixstep_events.h. */
+ *
+ * x stays 0 once it is extinguished. At the sector's end the roles turn: x <- (x + s)/2,
+ * s <- (s - 3 x)/2. How runs meet the events: sixstep_events.h. */
 #ifndef POLEPAIR_SIXSTEP_H
 #define POLEPAIR_SIXSTEP_H
 
@@ -233,7 +236,7 @@ PP_INLINE pp_real pp_sixstep_square(const pp_sixstep_going *on, const pp_seen *s
     return PP_R(2.0 / 3) * (sum + sum + out);
 }
 
-/* A channel of the machine at a sample, what the controller asked for already held; T: load torque [N m]. */
+/* A channel of the machine at a sample, what the controller asked for held; T: load [N m]. */
 PP_INLINE pp_real pp_sixstep_channel(const pp_sixstep_going *on, const pp_seen *seen, pp_real T,
                                      pp_channel channel)
 {

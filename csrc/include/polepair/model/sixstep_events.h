@@ -1,12 +1,13 @@
-/* polepair/model/sixstep_events.h: how a six-step run meets its events, the sector's end and the extinction of a diode:
- * foretold within a fixed step, or located in an adaptive one. */
+/* polepair/model/sixstep_events.h: how a six-step run meets its events, the sector's end and the
+ * extinction of a diode: foretold within a fixed step, or located in an adaptive one. */
 #ifndef POLEPAIR_SIXSTEP_EVENTS_H
 #define POLEPAIR_SIXSTEP_EVENTS_H
 
 #include "polepair/model/dopri.h"
 #include "polepair/model/sixstep.h"
 
-/* Smallest positive time at which distance = speed t + rise t^2/2 (distance >= 0); huge where there is none. */
+/* Smallest positive time at which distance = speed t + rise t^2/2 (distance >= 0); huge where there
+ * is none. */
 PP_INLINE pp_real pp_arrival(pp_real distance, pp_real speed, pp_real rise)
 {
     const pp_real never = pp_set(PP_R(1e30));
@@ -16,7 +17,8 @@ PP_INLINE pp_real pp_arrival(pp_real distance, pp_real speed, pp_real rise)
     return pp_select(comes, PP_R(2) * distance / pp_select(comes, sum, pp_set(1)), never);
 }
 
-/* Second derivative of the outgoing current, negated: it falls at -x' and this is how fast that grows. */
+/* Second derivative of the outgoing current, negated: it falls at -x' and this is how fast that
+ * grows. */
 PP_INLINE pp_real pp_sixstep_fall(const pp_sixstep *m, const pp_sixstep_state *x,
                                   const pp_sixstep_rate *k)
 {
@@ -55,7 +57,8 @@ PP_INLINE void pp_sixstep_predict_event(const pp_sixstep_going *on, int features
     f->h = pp_min(left, pp_min(f->turn, f->die));
 }
 
-/* The state y after an event: lanes that turned are in the next sector, in those that died a diode is extinguished. */
+/* The state y after an event: lanes that turned are in the next sector, in those that died a diode
+ * is extinguished. */
 PP_INLINE void pp_sixstep_apply_event(pp_sixstep_state *x, pp_sixstep_state y, pp_mask turned,
                                       pp_mask died)
 {
@@ -71,7 +74,8 @@ PP_INLINE void pp_sixstep_apply_event(pp_sixstep_state *x, pp_sixstep_state y, p
     x->sector = pp_select(turned, z.sector, y.sector);
 }
 
-/* After the step of f.h: a first-order correction takes what the forecast of an event missed, and the event happens. */
+/* After the step of f.h: a first-order correction takes what the forecast of an event missed, and
+ * the event happens. */
 PP_INLINE void pp_sixstep_finish_event(pp_sixstep_going *on, const pp_sixstep_forecast *f,
                                        int features)
 {
@@ -100,10 +104,11 @@ PP_INLINE void pp_sixstep_finish_event(pp_sixstep_going *on, const pp_sixstep_fo
     on->left = pp_select(turned | died, pp_max(left - f->h - fix, pp_set(0)), pp_set(0));
 }
 
-/* One segment of `groups` machines: to the next event inside the time that is left, which happens, or to its end. Where an
- * event is near, its time is predicted to second order from the rates at hand; one RK4 step leads there, and a first-order
- * correction follows (the prediction misses by O(h^3), so what remains is O(h^6)). Machines with no time left stand still,
- * so that lanes which diverge at their events need not wait for each other. */
+/* One segment of `groups` machines: to the next event inside the time that is left, which happens,
+ * or to its end. Where an event is near, its time is predicted to second order from the rates at
+ * hand; one RK4 step leads there, and a first-order correction follows (the prediction misses by
+ * O(h^3), so what remains is O(h^6)). Machines with no time left stand still, so that lanes which
+ * diverge at their events need not wait for each other. */
 enum { PP_SIXSTEP_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state without sense */
 PP_INLINE void pp_sixstep_segment(pp_sixstep_going *on, int groups, int features)
 {
@@ -136,7 +141,8 @@ enum { PP_APART_sixstep = PP_LANES > 1 };
 /* Length of a fixed step [s]. */
 PP_INLINE pp_real pp_sixstep_step(const pp_sixstep *m) { return m->step; }
 
-/* Lanes: one segment of what is left of each step. A single machine: all fixed steps of one control period. */
+/* Lanes: one segment of what is left of each step. A single machine: all fixed steps of one control
+ * period. */
 PP_INLINE void pp_sixstep_move(pp_sixstep_going *on, int groups, int substeps, int features)
 {
     if (PP_APART_sixstep) {
@@ -197,8 +203,8 @@ PP_INLINE void pp_sixstep_scales(const pp_tolerance *t, pp_real *scale)
 
 enum { PP_SIXSTEP_TURNED, PP_SIXSTEP_DIED }; /* events: the sector's end, a diode's extinction */
 
-/* Looks for the events in the step. Where the step went past one by more than a millionth, it is refused and a shorter
- * one, to the crossing, is asked for. */
+/* Looks for the events in the step. Where the step went past one by more than a millionth, it is
+ * refused and a shorter one, to the crossing, is asked for. */
 PP_INLINE pp_events pp_sixstep_locate(const pp_rk *s, pp_progress *p, const void *held)
 {
     const pp_sixstep_mode *mode = held;

@@ -1,5 +1,5 @@
-/* polepair/model/step.h: a load torque that sets in at a sample and stays. What grows with speed is friction of the
- * machine's shaft. */
+/* polepair/model/step.h: a load torque that sets in at a sample and stays. What grows with speed is
+ * friction of the machine's shaft. */
 #ifndef POLEPAIR_STEP_H
 #define POLEPAIR_STEP_H
 
