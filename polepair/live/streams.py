@@ -1,4 +1,4 @@
-"""Streams: messages of one source become columns. The decoding, counting and waiting is C (csrc/host/stream/stream.c)."""
+"""Streams: messages of one source become columns. Decoding, counting and waiting is C (csrc/host/stream)."""
 
 from dataclasses import dataclass, field
 

@@ -97,36 +97,108 @@ def test_copy_and_equality():
 
 
 NEW_ROW = 'PP_PARAM(magnet, scratch, "x_s", REAL, "m", 0.25, 0.1, 0.9, "a scratch parameter of the test")\n'
+TREE = ("csrc", "polepair", "setup.py", "pyproject.toml", "README.md", "LICENSE", "freecad_wb", "blender_addon")
+PARTS = {  # what is written before a row of parts.def: the new row goes before the ones of its slot
+    "#ifdef PP_PART_HEADERS\n": '#include "polepair/model/pulse.h"\n#include "polepair/model/volts.h"\n',
+    "PP_CONTROL(foc,": 'PP_CONTROL(volts, p->control.alpha_c == 1234, "the same voltage all the time")\n',
+    "PP_LOAD(step,": 'PP_LOAD(pulse, p->load.t_on == 0.0123, "torque in pulses")\n',
+    "PP_CLASH(machine, pmsm,": "PP_CLASH(load, pulse, machine, sixstep, PULSE_SIXSTEP)\n",
+}
+CLASH = 'PP_STATUS(PULSE_SIXSTEP, "load.t_on", "pulses and six-step exclude each other: expected foc")\n'
 
 
-def test_a_new_row_appears_everywhere(root, tmp_path):
-    """Adds a row to a scratch copy, builds it, finds it in C, Python, stub, TOML, schema, reference and FreeCAD."""
-    for name in (
-        "csrc",
-        "polepair",
-        "setup.py",
-        "pyproject.toml",
-        "README.md",
-        "LICENSE",
-        "freecad_wb",
-        "blender_addon",
-    ):
+def insert(path, before, text):
+    """Puts a text before (after, for an #ifdef) the first place that begins so."""
+    whole = path.read_text()
+    assert before in whole, f"{path}: {before}"
+    path.write_text(whole.replace(before, before + text if before.startswith("#") else text + before, 1))
+
+
+@pytest.fixture(scope="module")
+def planted(root, tmp_path_factory):
+    """A scratch copy with a new parameter, a new load and a new controller, built."""
+    folder = tmp_path_factory.mktemp("planted")
+    for name in TREE:
         source = root / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / name)
-    for built in (tmp_path / "polepair").glob("*.so"):
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    for built in (folder / "polepair").glob("*.so"):
         built.unlink()
-    table = tmp_path / "csrc/include/polepair/params.def"
-    text = table.read_text()
-    table.write_text(text.replace("PP_PARAM(magnet, Br,", NEW_ROW + "PP_PARAM(magnet, Br,"))
-    env = {**os.environ, "POLEPAIR_CFLAGS": "-O0", "PYTHONPATH": str(tmp_path)}
-    subprocess.run(
-        [sys.executable, "setup.py", "-q", "build_ext", "--inplace"],
-        cwd=tmp_path,
-        env=env,
-        check=True,
-        capture_output=True,
+    headers, plants = folder / "csrc/include/polepair", root / "tests/core/planted"
+    insert(headers / "params.def", "PP_PARAM(magnet, Br,", NEW_ROW)
+    insert(headers / "status.def", "PP_STATUS(ARGUMENT,", CLASH)
+    for before, row in PARTS.items():
+        insert(headers / "parts.def", before, row)
+    for name in ("pulse.h", "volts.h"):
+        shutil.copy(plants / name, headers / "model" / name)
+    with open(folder / "csrc/core/drive/parts.c", "a") as parts:
+        parts.write((plants / "setup.c").read_text())
+    env = {**os.environ, "POLEPAIR_CFLAGS": "-O0", "PYTHONPATH": str(folder)}
+    build = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
+    done = subprocess.run(build, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def inside(folder, code):
+    """The JSON that a program prints which imports the scratch copy."""
+    env = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_new_part_runs_in_scalar_and_lanes(planted):
+    """One header, one row and one set-up function make a load and a controller; the loops find them."""
+    seen = inside(
+        planted,
+        """
+import json
+import numpy as np
+import polepair as pp
+from polepair import _core
+assert _core.__file__.startswith(__import__("sys").argv[1]), _core.__file__
+m = pp.load("outrunner-12s14p")
+m.set("load.t_on", 0.0123)
+m.set("load.torque", 0.02)
+m.set("control.alpha_c", 1234)
+m.set("load.quadratic", 0.0)
+loads = np.linspace(0.0, 0.03, 7)
+run = pp.Twin(m).run(0.05, ("time", "torque_load", "ud", "uq", "i_s", "omega_m"))
+table = pp.sweep(pp.Twin(m), {"load.torque": loads}, 0.05, record=("i_s.rms", "omega_m.final"), trace=("torque_load",))
+singles = []
+for load in loads:
+    m.set("load.torque", float(load))
+    one = pp.Twin(m).run(0.05, ("i_s", "omega_m"))
+    singles.append([float(np.sqrt(np.mean(one["i_s"] ** 2))), float(one["omega_m"][-1])])
+m.set("drive.kind", "six_step")
+try:
+    pp.Twin(m).run(0.01)
+    clash = "ran"
+except ValueError as e:
+    clash = str(e)
+print(json.dumps({
+    "friction": float(run["torque_load"].min()), "top": float(run["torque_load"].max()),
+    "on": int((run["torque_load"] > 0.01).sum()), "rows": len(run), "period": m.drive.period, "udc": m.drive.u_dc,
+    "u": float(np.hypot(run["ud"], run["uq"])[1:].max()), "moved": float(run["omega_m"][-1]),
+    "lanes": [table["i_s.rms"].tolist(), table["omega_m.final"].tolist()], "singles": singles, "clash": clash,
+}))
+""",
     )
-    code = """
+    assert seen["top"] == pytest.approx(0.02, rel=0.2) and seen["friction"] < 0.01
+    assert seen["on"] == pytest.approx(0.2 * seen["rows"], abs=0.002 / seen["period"] + 1)
+    assert seen["u"] == pytest.approx(0.25 * seen["udc"]) and seen["moved"] > 1
+    for lane, (rms, final) in zip(zip(*seen["lanes"], strict=True), seen["singles"], strict=True):
+        assert lane[1] == final and lane[0] == pytest.approx(rms, rel=1e-12)
+    assert seen["clash"].endswith("pulses and six-step exclude each other: expected foc")
+    assert "load.t_on" in seen["clash"] and "\n" not in seen["clash"]
+
+
+def test_a_new_row_appears_everywhere(planted):
+    """A row of the table is found in C, Python, stub, TOML, schema, reference and FreeCAD."""
+    doc, error, unit = inside(
+        planted,
+        """
 import json, sys
 import polepair as pp
 from polepair.design import generate
@@ -139,18 +211,15 @@ except ValueError as e:
     error = str(e)
 generate.main(__import__("pathlib").Path(sys.argv[1]))
 print(json.dumps([type(m.magnet).scratch.__doc__, error, parameters()["magnet.scratch"].unit]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=tmp_path, env=env, check=True, capture_output=True, text=True
+""",
     )
-    doc, error, unit = json.loads(done.stdout)
     assert doc == "a scratch parameter of the test [m], 0.1 to 0.9, default 0.25"
     assert error == "magnet.scratch = 2.0 m: expected 0.1 to 0.9 m" and unit == "m"
-    assert "def scratch(self) -> float:" in (tmp_path / "polepair/_core.pyi").read_text()
-    assert "| `scratch` | `x_s` | m | 0.25 | 0.1 to 0.9 m |" in (tmp_path / "docs/parameters.md").read_text()
-    schema = json.loads((tmp_path / "polepair/motor.schema.json").read_text())
+    assert "def scratch(self) -> float:" in (planted / "polepair/_core.pyi").read_text()
+    assert "| `scratch` | `x_s` | m | 0.25 | 0.1 to 0.9 m |" in (planted / "docs/parameters.md").read_text()
+    schema = json.loads((planted / "polepair/motor.schema.json").read_text())
     assert schema["properties"]["magnet"]["properties"]["scratch"]["default"] == 0.25
-    workbench(tmp_path)
+    workbench(planted)
 
 
 def workbench(folder):

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import polepair as pp
-from polepair.mqtt import MqttSource
-from polepair.screen import show
-from polepair.sources import Recording, Source
-from polepair.streams import Stream, frame
+from polepair.cli.screen import show
+from polepair.live.mqtt import MqttSource
+from polepair.live.sources import Recording, Source
+from polepair.live.streams import Stream, frame
 
 
 class Racing(Source):
@@ -132,7 +132,7 @@ def test_an_update_that_raises_does_not_hang_the_loop(monkeypatch):
 
 def test_a_block_left_before_the_end():
     record = {"time": np.arange(1000) * 1e-3, "a": np.arange(1000.0)}
-    with pp.live.replay(record, pace=1e-3) as live:
+    with pp.replay(record, pace=1e-3) as live:
         live.stream.wait(timeout=60)
     assert not live.source.running and live.source.state == "ended"
     assert len(live.update()[0]) == 100  # what had come can still be taken
@@ -141,7 +141,7 @@ def test_a_block_left_before_the_end():
 def test_replay_at_once_and_not_started():
     record = {"time": np.arange(1000) * 1e-3, "a": np.arange(1000.0)}
     assert not Recording(record).running
-    with pp.live.replay(record, pace=0) as live:
+    with pp.replay(record, pace=0) as live:
         live.source._thread.join()
         turns = end_of(lambda: live.source.running and live.update() is not None)
     assert turns == 1 and live.values == {"a": 999.0}
