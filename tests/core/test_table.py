@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -192,6 +193,16 @@ print(json.dumps({
         assert lane[1] == final and lane[0] == pytest.approx(rms, rel=1e-12)
     assert seen["clash"].endswith("pulses and six-step exclude each other: expected foc")
     assert "load.t_on" in seen["clash"] and "\n" not in seen["clash"]
+
+
+def test_the_page_shows_what_is_planted(root):
+    """Each block of C in docs/how-to/add-a-part.md stands in what the test plants."""
+    plants = [path.read_text() for path in (root / "tests/core/planted").iterdir()]
+    known = "\n".join([*plants, *PARTS.values()])
+    blocks = re.findall(r"```c\n(.*?)\n```", (root / "docs/how-to/add-a-part.md").read_text(), re.S)
+    assert len(blocks) == 5
+    for block in blocks:
+        assert block in known, block
 
 
 def test_a_new_row_appears_everywhere(planted):
