@@ -9,8 +9,8 @@ import pytest
 FLAGS = ["-std=c11", "-g", "-Wall", "-Wextra", "-Werror", "-fno-math-errno"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 BUILDS = {
-    "plain": ["-O2"],
-    "float": ["-O2", "-DPP_FLOAT"],
+    "plain": ["-O1"],
+    "float": ["-O1", "-DPP_FLOAT"],
     "asserts": ["-O1", "-DPP_ASSERTS", *SANITIZED],
 }
 
