@@ -77,7 +77,7 @@ class Build:
         self.flags = [*flags, "-fPIC", *INCLUDES]
         self.python = [*python, *macros]
         self.units = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/c").glob("unit*.c"))
-        self.quick = self.units + ["tests/c/golden.c"]
+        self.quick = [*self.units, "tests/c/golden.c"]
 
     def compile(self, tree: Path, source: str, out: Path):
         """One object; a lane kernel is large and gets no optimiser."""

@@ -20,7 +20,11 @@ def pytest_configure(config):
     from polepair import _core
 
     tree, mapped = Path(os.environ["MUTANT_TREE"]).resolve(), Path(_core.__file__).resolve()
-    names = {line.split(maxsplit=5)[-1].strip() for line in open("/proc/self/maps") if "_core.abi3" in line}
+    names = {
+        line.split(maxsplit=5)[-1].strip()
+        for line in Path("/proc/self/maps").read_text().splitlines()
+        if "_core.abi3" in line
+    }
     if hashlib.sha256(mapped.read_bytes()).hexdigest() != os.environ["MUTANT_HASH"] or names != {str(mapped)}:
         pytest.exit(f"stale library {mapped}", returncode=97)
     if tree not in mapped.parents:

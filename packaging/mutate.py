@@ -57,8 +57,7 @@ def _edits(line: str, mask: str):
 def _blanked(text: str) -> str:
     """C text with comments, texts and preprocessor lines turned to spaces."""
     pattern = r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*'
-    blank = lambda m: re.sub(r"[^\n]", " ", m.group())
-    return re.sub(pattern, blank, text, flags=re.S | re.M)
+    return re.sub(pattern, lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.S | re.M)
 
 
 KEYWORDS = r"(?:return|break|continue|goto|case|default|typedef|extern|static|enum|struct|const|else|do)\b"
@@ -71,7 +70,10 @@ def of_c(file: str, text: str):
     for i, (line, mask) in enumerate(zip(lines, masks, strict=True)):
         if not mask.strip():
             continue
-        make = lambda kind, after, n=1, i=i: Mutant(file, i + 1, kind, "\n".join(lines[i : i + n]), after)
+
+        def make(kind, after, n=1, i=i):
+            return Mutant(file, i + 1, kind, "\n".join(lines[i : i + n]), after)
+
         for kind, after in _edits(line, mask):
             yield make(kind, after)
         leaves = r"(return\b.*|continue|break);\s*$"

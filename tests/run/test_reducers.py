@@ -194,7 +194,7 @@ def test_executors_get_even_chunks():
     alone = spread(None)
     for chunk, sizes in ((None, [3] * 8 + [2]), (10, [10, 10, 6]), (26, [26]), (100, [26])):
         executor, said = Executor(), []
-        table = spread(executor, chunk, lambda done, all: said.append((done, all)), trace=["iq"])
+        table = spread(executor, chunk, lambda done, all, said=said: said.append((done, all)), trace=["iq"])
         assert executor.sizes == sizes and np.array_equal(table.block, alone.block)
         assert said[-1] == (26, 26) and table.complete and np.array_equal(table.trace[:, -1, 0], alone["iq.final"])
     assert executors.chunk_size(1, 4) == 1 and executors.chunk_size(17, 4) == 2 and executors.chunk_size(16, 4) == 1

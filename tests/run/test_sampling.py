@@ -57,7 +57,7 @@ def test_one_case_may_be_one_row():
 
 @pytest.mark.parametrize("plan", [plans.random, plans.sobol])
 def test_ranges_are_filled_evenly(plan):
-    names, rows = plan({"magnet.Br": (1.0, 1.4), "winding.turns": (3, 6), "magnet.mu_r": (1.1, 1.1)}, 1024, 5)
+    _, rows = plan({"magnet.Br": (1.0, 1.4), "winding.turns": (3, 6), "magnet.mu_r": (1.1, 1.1)}, 1024, 5)
     assert rows.shape == (1024, 3) and (rows[:, 2] == 1.1).all()
     shares = np.histogram(rows[:, 0], 4, (1.0, 1.4))[0]
     assert abs(shares - 256).max() < 60
@@ -106,7 +106,7 @@ def test_tables_of_cases(tmp_path):
 
 
 def test_memory_that_is_needed(monkeypatch):
-    need = lambda cases, columns, outputs: 8.0 * cases * (3 * columns + 2 * outputs + 2)  # noqa: E731
+    need = lambda cases, columns, outputs: 8.0 * cases * (3 * columns + 2 * outputs + 2)
     cases = 4_000_000
     for free, fits in ((need(cases, 2, 3) / 0.8 * 1.001, True), (need(cases, 2, 3) / 0.8 * 0.999, False)):
         monkeypatch.setattr(plans, "free_memory", lambda free=free: free)
