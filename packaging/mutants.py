@@ -74,7 +74,7 @@ class Build:
         python = [f"-I{p}" for p in (*core.include_dirs, sysconfig.get_path("include")) if p.startswith("/")]
         macros = [f"-D{k}" if v is None else f"-D{k}={v}" for k, v in core.define_macros]
         flags = [f for f in core.extra_compile_args if f not in ("-O3", "-Wall", "-Wextra", "-Wshadow")]
-        self.flags = [*flags, "-fPIC", *INCLUDES]
+        self.flags = [*flags, "-fPIC", "-DPP_ASSERTS", *INCLUDES]  # a failed assertion is a killed mutant
         self.python = [*python, *macros]
         self.units = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/c").glob("unit*.c"))
         self.quick = [*self.units, "tests/c/golden.c"]
@@ -236,8 +236,8 @@ def c_checks(tree: Tree) -> dict[str, bool]:
     """The quick C checks: unit tests, and the hash of the bits; True where the tree passes."""
     passed = {}
     if tree.build.units:
-        passed["unit"] = run([str(tree.path / "unit")], tree.path, 60)[0] == 0
-    code, text = run([str(tree.path / "golden")], tree.path, 60)
+        passed["unit"] = run([str(tree.path / "unit")], tree.path, 20)[0] == 0
+    code, text = run([str(tree.path / "golden")], tree.path, 20)
     want = (ROOT / "tests/golden/double.txt").read_text().strip()
     passed["golden"] = code == 0 and text.strip().endswith(want)
     return passed
@@ -294,10 +294,10 @@ def room_of(file: str) -> str | None:
     return "python" if file.endswith(".py") else "core"
 
 
-def draw(rooms: list[str], only: str | None, seed: int) -> list[Mutant]:
+def draw(rooms: list[str], only: list[str], seed: int) -> list[Mutant]:
     """Every line that can change, in an order that the seed fixes, each with one change."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    patterns = [only] if only else [p for r in rooms for p in ROOMS[r]]
+    patterns = only or [p for r in rooms for p in ROOMS[r]]
     files = [f for f in listed if any(fnmatch.fnmatch(f, p) for p in patterns) and f.endswith((".c", ".h", ".py"))]
     dice, lines = random.Random(seed), {}
     for file in sorted(files):
@@ -380,7 +380,7 @@ def main() -> int:
     parser.add_argument("room", nargs="?", default="all", choices=["all", *ROOMS])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--only", help="files to draw from, a glob")
+    parser.add_argument("--only", nargs="+", default=[], help="files to draw from, globs")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--list", action="store_true", help="print the draw, judge nothing")
     parser.add_argument("--again", action="store_true", help="judge survivors once more (after new tests)")
@@ -393,7 +393,7 @@ def main() -> int:
             print(f"{m.kind:13} {m.key}")
         return 0
     HERE.mkdir(parents=True, exist_ok=True)
-    name = o.room + ("" if not o.only else "-" + "".join(c if c.isalnum() else "_" for c in o.only))
+    name = "-".join([o.room, *("".join(c if c.isalnum() else "_" for c in g) for g in o.only)])[:100]
     path = HERE / f"{name}-{o.seed}.json"
     known = json.loads(path.read_text())["mutants"] if path.exists() else {}
     if o.again:

@@ -50,7 +50,8 @@ def _edits(line: str, mask: str):
     for m in re.finditer(r"!(?=[\w(])", mask):
         yield "operator", _at(line, m.start(), m.end(), "")
     for m in NUMBER.finditer(mask):
-        if float(m.group()) < 100:  # one more than 362880 is no other number to a test
+        room = mask[: m.start()].endswith("[") and re.match(r"\s*(static|const|\w+ \*?\w+\[)", mask)  # of an array
+        if float(m.group()) < 100 and not room:  # one more than 362880 is no other number to a test
             yield "off by one", _at(line, m.start(), m.end(), _one_more(m.group()))
 
 

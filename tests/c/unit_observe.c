@@ -120,6 +120,11 @@ TEST(starts_as_it_is_told)
     NEAR(EST(&f, omega_m_sigma), 0.02 * 100 / 0.05 / 3, 1e-4);
     NEAR(EST(&f, torque_load_sigma), 0.45, 1e-5);
     NEAR(EST(&f, current_residual), 0.02, 1e-6);
+    CHECK(f.adapt && !started(0, 1, 0.02, false).adapt);
+    seen.psi_per_K = seen.Rs_per_K = 0; /* nothing tells a temperature */
+    pp_observer g = started(0, 1, 0.02, true);
+    CHECK(EST(&g, temperature_winding_sigma) == 0 && EST(&g, temperature_magnet_sigma) == 0);
+    CHECK(EST(&g, temperature_winding) == 20 && EST(&g, temperature_magnet) == 20);
     CHECK(EST(&f, nis) == 2 && EST(&f, quality) == PP_QUALITY_STARTING &&
           pp_observer_estimate(&f, 99) == 0);
     TEXT(pp_estimate_at(PP_ESTIMATE_quality)->name, "quality");

@@ -69,7 +69,7 @@ TEST(most_torque_within_both_limits)
                       hypot(o.ud, o.uq) <= 40 * (1 + 1e-8));
                 CHECK(o.torque >= best * (1 - 1e-6) && o.torque <= best * 1.05 + 0.05 && o.iq >= 0);
             } else if (best < 0) {
-                CHECK(!o.reachable && o.iq == 0);
+                CHECK(!o.reachable && o.iq == 0 && fabs(o.id) < 1e-6 && o.torque == 0);
             }
         }
     }

@@ -278,6 +278,10 @@ TEST(steps_are_rows_of_the_run)
 
 TEST(runs_carry_what_their_channels_need)
 {
+    CHECK(PP_WITH_FRICTION + PP_WITH_ENERGY + PP_WITH_ANGLE + PP_WITH_VISCOUS ==
+          PP_WITH_EVERYTHING);
+    CHECK((PP_WITH_FRICTION | PP_WITH_ENERGY | PP_WITH_ANGLE | PP_WITH_VISCOUS) ==
+          PP_WITH_EVERYTHING);
     const int speed[] = {PP_CHANNEL_omega_m}, phase[] = {PP_CHANNEL_ia},
               energy[] = {PP_CHANNEL_energy_load};
     const int angle[] = {PP_CHANNEL_iq, PP_CHANNEL_theta_m};
