@@ -61,5 +61,8 @@ wheel: build ## the cp311-abi3 wheel in build/wheel
 mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep or python; SEED=1)
 	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1)
 
+coverage: build ## share of lines that the tests run, of the C and of the Python (ten minutes)
+	@nice packaging/coverage.sh
+
 clean: ## removes what was built
 	@rm -rf build $(VENV) polepair/*.so *.egg-info
