@@ -34,7 +34,18 @@ TESTS = {  # folders whose tests a room has to answer to
     "sweep": ["tests/run"],
     "python": ["tests/core", "tests/run", "tests/draw", "tests/faces", "tests/cli"],
 }
-COPIED = ["csrc", "polepair", "tests", "docs", "examples", "freecad_wb", "blender_addon", "setup.py", "pyproject.toml"]
+COPIED = [
+    "csrc",
+    "polepair",
+    "tests",
+    "docs",
+    "examples",
+    "freecad_wb",
+    "blender_addon",
+    "setup.py",
+    "pyproject.toml",
+    "LICENSE",
+]
 EQUIVALENT = ROOT / "packaging/mutants-equivalent.txt"  # file, tab, line before, tab, line after, tab, the argument
 EQUIVALENT_MAX = 4
 INCLUDES = ["-Icsrc/include"]

@@ -20,6 +20,7 @@ def variants():
         "overlapping": {"rotor.pole_pairs": 2, "stator.slot_depth": 0.01},
         "open": {"stator.slot_opening": 0, "stator.tip_height": 0},
         "bare": {"material.housing_thickness": 0, "rotor.bearing_width": 0, "rotor.web_thickness": 0},
+        "short ends": {"winding.end_length": 0.001},
         "slotless": {"stator.slots": 0, "stator.winding_thickness": 0.002, "winding.wire_diameter": 3e-4},
     }.items():
         motor = pp.Motor(name)
@@ -228,8 +229,14 @@ def test_coils_are_complete_and_named(motor):
             assert volume(p) > 0 and np.ptp(p.holes[0][:, 1]) == pytest.approx(motor.stator.length)
             assert np.ptp(p.outline[:, 1]) <= motor.stator.length + motor.winding.end_length + 1e-12
             r = sorted([motor.dims()["r_top"], motor.dims()["r_bottom"]])
-            corner = np.hypot(p.z1, np.abs(p.outline[:, 0]).max())
-            assert p.z0 < r[1] and corner < r[1] and np.hypot(p.z0, np.abs(p.holes[0][:, 0]).max()) > r[0]
+            width = np.abs(p.outline[:, 0]).max() - np.abs(p.holes[0][:, 0]).max()
+            end = (np.ptp(p.outline[:, 1]) - motor.stator.length) / 2
+            assert end == pytest.approx(min(width, motor.winding.end_length / 2))
+            cut = np.sort(np.abs(p.outline[:, 0]))[-1] - np.sort(np.abs(p.outline[:, 0]))[0]
+            assert cut == pytest.approx(0.6 * end) and len(p.outline) == 8
+            clear, inner = 0.03 * (r[1] - r[0]), np.abs(p.holes[0][:, 0]).max()
+            assert np.hypot(p.z1, np.abs(p.outline[:, 0]).max()) == pytest.approx(r[1] - clear)
+            assert np.hypot(p.z0, inner) == pytest.approx(r[0] + clear)
             half = np.arctan2(np.abs(p.outline[:, 0]).max(), p.z0)
             assert half < motor.dims()["half_pitch"]  # two neighbours do not touch
     else:

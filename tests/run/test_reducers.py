@@ -1,6 +1,7 @@
 """Outputs of a sweep against NumPy over its own traces; what a table says of its cases."""
 
 import os
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -253,3 +254,35 @@ def test_the_base_machines_controller():
         other.params.magnet.Br = Br
         assert table["iq.final"][k] == other.run(0.01, nominal=base.params.derive())["iq"][-1]
         assert table["iq.final"][k] != other.run(0.01)["iq"][-1]
+
+
+def test_ray_gets_what_it_needs(monkeypatch):
+    """A stand-in for Ray: a task asks for one CPU unless told otherwise, and gives a future."""
+    asked = []
+
+    class Answer:
+        def __init__(self, value):
+            self.value = value
+
+        def future(self):
+            done = Future()
+            done.set_result(self.value)
+            return done
+
+    class Ray:
+        @staticmethod
+        def remote(**options):
+            asked.append(options)
+            return lambda call: type("Task", (), {"remote": staticmethod(lambda *a: Answer(call(*a)))})
+
+        @staticmethod
+        def cluster_resources():
+            return {"CPU": 3.0} if len(asked) < 2 else {}
+
+    monkeypatch.setitem(sys.modules, "ray", Ray)
+    executor = executors.RayExecutor()
+    assert asked == [{"num_cpus": 1}] and executor._max_workers == 3
+    assert executor.submit(divmod, 17, 5).result() == (3, 2)
+    assert np.array_equal(spread(executor, 10).block, spread(None).block)
+    assert executors.RayExecutor(num_cpus=2, resources={"a": 1})._max_workers == 1
+    assert asked[1] == {"num_cpus": 2, "resources": {"a": 1}}

@@ -76,6 +76,11 @@ def test_any_count(count):
     assert plans.random({"magnet.Br": (1.0, 1.4)}, np.int64(count))[1].shape == (count, 1)
 
 
+def test_the_seed_is_nought_unless_told():
+    for plan in (plans.random, plans.sobol):
+        assert np.array_equal(plan({"magnet.Br": (1.0, 1.4)}, 8)[1], plan({"magnet.Br": (1.0, 1.4)}, 8, 0)[1])
+
+
 @pytest.mark.parametrize("count", [0, -1, 2.0, "3", None])
 def test_counts_that_are_none(count):
     with pytest.raises(ValueError, match="expected a whole number from 1 up"):
@@ -115,6 +120,8 @@ def test_memory_that_is_needed(monkeypatch):
         else:
             with pytest.raises(ValueError, match=r"4,000,000 cases need 0\.4 GB and 0\.6 GB are free"):
                 plans.need_memory(cases, 2, 3)
+    monkeypatch.setattr(plans, "free_memory", lambda: need(cases, 2, 0) / 0.8 * 1.001)
+    plans.need_memory(cases, 2)  # no outputs counted where none are named
     monkeypatch.setattr(plans, "free_memory", lambda: 1.0)
     plans.need_memory(1_000_000, 2)  # small: nobody asks
     with pytest.raises(ValueError, match="are free"):
