@@ -177,6 +177,7 @@ def volume(part):
             return np.pi * outline[0, 0] ** 2
         return abs(area(section.flatten(outline, 0.002)))
 
+    assert all(set(np.unique(o[:, 2])) <= {0, 1} for o in (part.outline, *part.holes))
     return (size(part.outline) - sum(map(size, part.holes))) * (part.z1 - part.z0) * len(part.copies)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -188,3 +189,16 @@ def test_a_plot_of_a_run(tmp_path):
     x, y = figure.axes[0].lines[0].get_data()
     assert np.array_equal(x, run["time"]) and np.array_equal(y, run["iq"])
     assert figure.axes[1].get_ylabel() == "omega_m\nrad/s" and figure.axes[1].get_xlabel() == "time, s"
+
+
+@pytest.mark.parametrize("call", ["save", "load"])
+def test_parquet_without_pyarrow(tmp_path, monkeypatch, call):
+    run = outrunner().run(0.001, ["time", "iq"])
+    (tmp_path / "there.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    hint = r"Parquet needs pyarrow, expected: pip install 'polepair\[report\]', or a \.npz file"
+    with pytest.raises(pp.FileError, match=hint):
+        run.save(tmp_path / "r.parquet") if call == "save" else pp.Result.load(tmp_path / "there.parquet")
+    assert not (tmp_path / "r.parquet").exists()
+    run.save(tmp_path / "r.npz")
+    assert np.array_equal(pp.Result.load(tmp_path / "r.npz").block, run.block)

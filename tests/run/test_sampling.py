@@ -1,5 +1,7 @@
 """Sampling plans by their definition: orders, ranges, whole numbers, refusals, memory."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -142,3 +144,9 @@ def test_systems_that_do_not_tell(monkeypatch):
 
     monkeypatch.setattr("builtins.open", refuse)
     assert plans.free_memory() == float("inf")
+
+
+def test_sobol_without_scipy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    with pytest.raises(ValueError, match="a Sobol plan needs SciPy, expected: pip install scipy"):
+        plans.sobol({"magnet.Br": (1.0, 1.4)}, 4)
