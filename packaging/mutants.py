@@ -129,6 +129,55 @@ class Build:
         return all(run(["gcc", *job], tree, 60)[0] == 0 for job in jobs)
 
 
+SANITIZERS = {
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
+    "thread": ["-fsanitize=thread"],
+}
+
+
+class Sanitized:
+    """tests/c/sweep.c over the sweep's own objects, once for memory and once for threads."""
+
+    def __init__(self, build: Build, tree: Path):
+        self.build = build
+        core = [
+            s for s in build.sources if s.startswith(("csrc/core/", "csrc/host/sweep/")) or s == "csrc/host/clock.c"
+        ]
+        self.sources, self.objects = ["tests/c/sweep.c", *core], {}
+        for kind in SANITIZERS:
+            (tree / kind).mkdir()
+            self.objects[kind] = {s: self.compile(tree, s, kind) for s in self.sources}
+
+    def compile(self, tree: Path, source: str, kind: str) -> Path:
+        """One object with counters of a sanitizer."""
+        (tree / kind).mkdir(exist_ok=True)
+        out, lanes = tree / kind / object_name(source), self.build.lanes.get(Path(source).name, [])
+        flags = [*self.build.flags, "-O0", "-g", *SANITIZERS[kind], *lanes]
+        run(["gcc", *flags, "-c", source, "-o", str(out)], tree, 60)
+        return out
+
+    def passes(self, tree: Path, users: list[str]) -> bool:
+        """Whether it holds with these sources compiled anew; of the kernels only the plain one changes, and is asked."""
+        for kind in SANITIZERS:
+            new = [s for s in users if s in self.sources and not (s.count("kernel_") and "plain" not in s)]
+            objects = self.objects[kind] | {s: self.compile(tree, s, kind) for s in new}
+            linked = [
+                "gcc",
+                *SANITIZERS[kind],
+                *map(str, objects.values()),
+                "-lm",
+                "-lpthread",
+                "-o",
+                str(tree / kind / "run"),
+            ]
+            if (
+                run(linked, tree, 60)[0] != 0
+                or run(["setarch", "-R", str(tree / kind / "run"), "plain"], tree, 30)[0] != 0
+            ):
+                return False
+        return True
+
+
 def instruction_sets() -> set[str]:
     """Of the lane kernels, those that this machine runs."""
     try:
@@ -170,6 +219,7 @@ class Tree:
                 self.objects[source] = out
         if not build.link(self.path, self.objects):
             sys.exit("mutants: the unchanged tree does not link")
+        self.sanitized = base.sanitized if base else None
 
     def users(self, file: str) -> list[str]:
         """Sources that a changed file enters, by the compiler's own lists. The Python layer sees only prototypes."""
@@ -286,6 +336,8 @@ def ask(tree: Tree, room: str, m: Mutant, times: Path, limit: float) -> str:
     checks = c_checks(tree) if "csrc/" in m.file and "/host/" not in m.file else {}
     if not checks.get("unit", True):
         return "unit"
+    if room == "sweep" and m.file.endswith((".c", ".h")) and not tree.sanitized.passes(tree.path, tree.users(m.file)):
+        return "sanitized"
     code, text = pytest(tree, room, limit, MORE="-x", MUTANT_TIMES=str(times))
     if code == 97:
         sys.exit(f"mutants: {text}")
@@ -334,6 +386,10 @@ def judge_all(todo: list[Mutant], known: dict, count: int, jobs: int, keep) -> N
     build = Build()
     base = Tree(build, "base")
     rooms = sorted({room_of(m.file) for m in todo[: 3 * count]})
+    if "sweep" in rooms:
+        base.sanitized = Sanitized(build, base.path)
+        if not base.sanitized.passes(base.path, []):
+            sys.exit("mutants: tests/c/sweep.c does not pass on the unchanged tree")
     clocks = {room: measure(base, room) for room in rooms}
     trees = Queue()
     for k in range(jobs):

@@ -1,8 +1,11 @@
 """Outputs of a sweep against NumPy over its own traces; what a table says of its cases."""
 
+import glob
 import os
+import subprocess
 import sys
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -286,3 +289,32 @@ def test_ray_gets_what_it_needs(monkeypatch):
     assert np.array_equal(spread(executor, 10).block, spread(None).block)
     assert executors.RayExecutor(num_cpus=2, resources={"a": 1})._max_workers == 1
     assert asked[1] == {"num_cpus": 2, "resources": {"a": 1}}
+
+
+def test_the_chosen_instruction_set_can_be_forced():
+    from polepair import _core
+
+    best = _core.isa()
+    assert _core.force_isa(best) and _core.isa() == best
+    assert _core.force_isa("plain") and _core.isa() == "plain"
+    assert not _core.force_isa("mmx") and _core.isa() == "plain"
+    assert _core.force_isa(None) and _core.isa() == best
+
+
+def test_sweeps_in_c(root, tmp_path):
+    """tests/c/sweep.c on the plain lanes with the address sanitizer."""
+    flags = ["-std=c11", "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
+    kernels = sorted(glob.glob(str(root / "csrc/host/sweep/kernel_*.c")))
+    lanes = {"avx2": ["-mavx2", "-mfma"], "avx512": ["-mavx512f"]}
+    objects = []
+    for kernel in kernels:
+        extra = next((v for k, v in lanes.items() if kernel.endswith(f"{k}.c")), [])
+        objects.append(str(tmp_path / (Path(kernel).stem + ".o")))
+        command = ["gcc", *flags, *extra, f"-I{root}/csrc/include", "-c", kernel, "-o", objects[-1]]
+        subprocess.run(command, check=True)
+    rest = ["tests/c/sweep.c", "csrc/host/sweep/sweep.c", "csrc/host/clock.c"]
+    sources = [*(str(root / f) for f in rest), *glob.glob(str(root / "csrc/core/*/*.c")), *objects]
+    binary = str(tmp_path / "sweep")
+    subprocess.run(["gcc", *flags, f"-I{root}/csrc/include", *sources, "-lm", "-lpthread", "-o", binary], check=True)
+    done = subprocess.run([binary], capture_output=True, text=True)
+    assert done.returncode == 0 and "sweep: passed" in done.stdout, done.stdout + done.stderr
