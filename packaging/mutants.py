@@ -157,7 +157,7 @@ class Sanitized:
         return out
 
     def passes(self, tree: Path, users: list[str]) -> bool:
-        """Whether it holds with these sources compiled anew; of the kernels only the plain one changes, and is asked."""
+        """Whether it holds with these sources compiled anew; of the kernels the plain one alone is asked."""
         for kind in SANITIZERS:
             new = [s for s in users if s in self.sources and not (s.count("kernel_") and "plain" not in s)]
             objects = self.objects[kind] | {s: self.compile(tree, s, kind) for s in new}

@@ -301,6 +301,7 @@ def test_the_chosen_instruction_set_can_be_forced():
     assert _core.force_isa(None) and _core.isa() == best
 
 
+@pytest.mark.slow
 def test_sweeps_in_c(root, tmp_path):
     """tests/c/sweep.c on the plain lanes with the address sanitizer."""
     flags = ["-std=c11", "-O0", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-ffp-contract=off"]
