@@ -6,12 +6,14 @@ build/mutants/ROOM-SEED.json and lists the survivors. A second start goes on whe
 
 import argparse
 import ast
+import contextlib
 import fnmatch
 import hashlib
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -62,8 +64,10 @@ def run(command, cwd, limit=None, **env):
             text = child.communicate(timeout=limit)[0]
             return child.returncode, text
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, 9)
-            return "hang", child.communicate()[0]
+            return "hang", ""
+        finally:  # what a test has started and left behind goes too
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 class Build:
