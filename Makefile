@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults emulated clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults emulated mutants coverage clean wheel table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -67,6 +67,12 @@ emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes
 
 wheel: build ## the cp311-abi3 wheel in build/wheel
 	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+
+mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep or python; SEED=1)
+	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1)
+
+coverage: build ## share of lines that the tests run, of the C and of the Python (ten minutes)
+	@nice packaging/coverage.sh
 
 clean: ## removes what was built
 	@rm -rf build $(VENV) polepair/*.so *.egg-info

@@ -97,8 +97,9 @@ class Twin:
             rows = _fine_rows(rows, every, fine)
         block = _block(rows, len(names), out)
         chunk = max(1, CHUNK_PERIODS // every) * fine
-        for first in range(0, rows, chunk):
-            last = rows if first + chunk >= rows - 1 else first + chunk
+        last = 0
+        while last < rows:
+            first, last = last, rows if last + chunk >= rows - 1 else last + chunk
             try:
                 if fine == 1:
                     twin.run(last - first, every, last == rows, columns, block[first:last])
