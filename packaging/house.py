@@ -83,22 +83,20 @@ def density(tree: dict) -> str:
 
 
 def coverage() -> str:
-    """Line coverage of csrc/core and csrc/host, from gcovr's summary."""
-    file = ROOT / "build/coverage/summary.json"
-    return f"{json.loads(file.read_text())['line_percent']} %" if file.exists() else "not measured: make coverage"
+    """Share of lines that the tests run, as `make coverage` found it."""
+    file = ROOT / "build/coverage.txt"
+    return file.read_text().splitlines()[0].split(": ")[1] if file.exists() else "not measured: make coverage"
 
 
 def mutants() -> str:
-    """Killed of all, over the files that `make mutants` left."""
-    rows = [r for f in sorted(ROOT.glob("build/mutants/*.json")) for r in mutant_rows(json.loads(f.read_text()))]
-    killed = sum(1 for r in rows if r.get("state", r.get("result")) == "killed")
-    return f"{killed} of {len(rows)}" if rows else "not measured: make mutants"
-
-
-def mutant_rows(read) -> list[dict]:
-    """The mutants of one file, a list or a dict of them."""
-    rows = read.get("mutants", list(read.values())) if isinstance(read, dict) else read
-    return [r for r in rows if isinstance(r, dict)]
+    """Killed of all, for each room and seed that `make mutants` left."""
+    rows = []
+    for file in sorted(ROOT.glob("build/mutants/*-*.json")):
+        read = json.loads(file.read_text())
+        if "mutants" in read:
+            judged = [m["verdict"] for m in read["mutants"].values() if m]
+            rows.append(f"{file.stem}: {sum(v != 'survived' for v in judged)} of {len(judged)}")
+    return "; ".join(rows) or "not measured: make mutants"
 
 
 def golden(tree: dict) -> str:
