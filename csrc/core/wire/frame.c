@@ -145,7 +145,7 @@ pp_refusal pp_frame_values(const pp_frame *f, const uint8_t *bytes, size_t lengt
                            const double *scale, double *const *column)
 {
     PP_ASSERT(f->encoding < PP_ENCODING_COUNT && f->channels <= PP_FRAME_CHANNELS_MAX);
-    PP_ASSERT(length_fits(f, length - PP_FRAME_HEADER));
+    PP_ASSERT(f->encoding == PP_DELTA || length_fits(f, length - PP_FRAME_HEADER));
     const uint8_t *p = bytes + PP_FRAME_HEADER;
     if (f->encoding == PP_DELTA)
         return delta_values(f, p, bytes + length, scale, column);

@@ -164,7 +164,9 @@ PP_INLINE pp_real pp_dopri_error(const pp_flow_ode *ode, const pp_rk *s,
 #pragma GCC unroll 8
     for (int i = 1; i < ode->errors; i++)
         error = pp_max(error, pp_rk_error(s, i, scale[i], rtol));
-    return pp_select(s->next[0] - s->next[0] == PP_R(0), error, pp_set(PP_R(1e30)));
+    error = pp_select(s->next[0] - s->next[0] == PP_R(0), error, pp_set(PP_R(1e30)));
+    /* A state that is lost already has nothing to refuse: the run ends and says so. */
+    return pp_select(s->y[0] - s->y[0] == PP_R(0), error, pp_set(0));
 }
 
 /* The step just taken becomes the start of the next one, in the lanes that took it. */
