@@ -145,6 +145,8 @@ PP_INLINE void pp_pmsm_adapt(const pp_pmsm *m, pp_pmsm_state *x, pp_real T, pp_r
         error = pp_max(error, pp_max(pp_rk_error(&s, 3, tol->voltage, rtol),
                                      pp_rk_error(&s, 4, tol->voltage, rtol)));
         error = pp_select(s.next[0] - s.next[0] == PP_R(0), error, pp_set(PP_R(1e30)));
+        /* A state that is lost already has nothing to refuse: the run ends and says so. */
+        error = pp_select(s.y[0] - s.y[0] == PP_R(0), error, pp_set(0));
         pp_rk_judge(&p, s.h, tries < PP_RK_TRIES ? error : pp_set(0));
         if (watch && pp_any(p.taken))
             watch(who, &s, &T, span - p.left);
@@ -265,6 +267,8 @@ PP_INLINE void pp_bldc_adapt(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input i
         error = pp_max(error, pp_max(pp_rk_error(&s, 2, tol->speed, rtol),
                                      pp_rk_error(&s, 3, pp_set(1), rtol)));
         error = pp_select(s.next[0] - s.next[0] == PP_R(0), error, pp_set(PP_R(1e30)));
+        /* A state that is lost already has nothing to refuse: the run ends and says so. */
+        error = pp_select(s.y[0] - s.y[0] == PP_R(0), error, pp_set(0));
         pp_rk_judge(&p, s.h, tries < PP_RK_TRIES ? error : pp_set(0));
         pp_real wish = p.step;
         pp_events e = pp_bldc_locate(&s, &p, &held);
