@@ -63,6 +63,32 @@ TEST(adaptive_steps_agree_with_fixed_ones)
     }
 }
 
+/* A first step whose error overflows by far has to shrink: a period of 10000 electrical time constants. */
+TEST(adaptive_steps_find_their_size)
+{
+    pp_params p = servo();
+    p.datasheet.Ld = p.datasheet.Lq = 1e-6, p.drive.period = 0.02, p.drive.rtol = 1e-6;
+    p.control.speed_ref = 1, p.load.J = 10;
+    record(&p, 3, 1);
+    double u = hypot(AT(1, ud), AT(1, uq)); /* the current settles at once: u = R i + e */
+    CLOSE(0.5 * AT(2, i_s), u, 0.05);
+}
+
+/* A tolerance that cannot be held ends the run and says so, rather than trying for ever. */
+TEST(adaptive_steps_give_up)
+{
+    for (int six_step = 0; six_step < 2; six_step++) {
+        pp_params p = servo();
+        p.datasheet.Ld = p.datasheet.Lq = 1e-7, p.drive.period = 0.02, p.drive.rtol = 1e-6;
+        p.control.speed_ref = 1, p.load.J = 10, p.drive.kind = six_step;
+        pp_twin t = ready(&p);
+        pp_state s;
+        pp_twin_start(&t, &s);
+        CHECK(run_rows(&t, &s, 200, 1, true, all, PP_CHANNEL_COUNT, out) == PP_DIVERGED);
+        CHECK(s.sample == 199 && isnan(AT(199, omega_m)));
+    }
+}
+
 TEST(fine_rows_lie_between_the_samples)
 {
     for (int kind = 0; kind < 2; kind++) {
@@ -179,6 +205,8 @@ TEST(divergence_is_told)
 void unit_twin_more(void)
 {
     adaptive_steps_agree_with_fixed_ones();
+    adaptive_steps_find_their_size();
+    adaptive_steps_give_up();
     fine_rows_lie_between_the_samples();
     asked_and_placed();
     nominal_machines();
