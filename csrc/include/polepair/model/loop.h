@@ -37,7 +37,12 @@ typedef struct pp_clock {
     pp_real segments; /* of the substep so far */
 } pp_clock;
 
-enum { PP_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state without sense */
+/* Which lanes take which sample. */
+typedef struct pp_due {
+    pp_mask lanes;
+    pp_real sample; /* periods since the start */
+    long k;         /* the same, where all lanes are together */
+} pp_due;
 
 /* The parts of a plain loop. */
 #define PP_PLAIN(family, control_kind, load_kind, set)                                         \
@@ -46,25 +51,14 @@ enum { PP_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state without se
 #include "polepair/parts.def"
 #endif
 
-/* The machines on their way, by group. */
-typedef struct PP_IN_LOOP(lanes) {
-    const pp_model *m;
-    pp_run *x;
-    PP_OF(going) on[PP_GROUPS];
-    pp_clock clock[PP_GROUPS];
-} PP_IN_LOOP(lanes);
-
 /* Lanes that are due take their sample: the controller asks, the inverter holds, the sink looks.
  * The periods until it looks again. */
-PP_INLINE long PP_IN_LOOP(sample)(const pp_kinds *kinds, PP_IN_LOOP(lanes) * lanes, int g,
-                                  pp_mask due, pp_real sample, pp_sink *sink, long k)
+PP_INLINE long PP_IN_LOOP(sample)(const pp_kinds *kinds, const pp_model *m, pp_run *x,
+                                  PP_OF(going) * on, const pp_due *due, pp_sink *sink, int g)
 {
-    const pp_model *m = &lanes->m[g];
-    pp_run *x = &lanes->x[g];
-    PP_OF(going) *on = &lanes->on[g];
     const pp_seen seen = PP_OF(sense)(on->m, on->x);
-    const pp_real load = pp_load_torque(kinds->load, m, sample, &seen);
-    const pp_real speed_ref = pp_ramp_at(&m->reference, sample);
+    const pp_real load = pp_load_torque(kinds->load, m, due->sample, &seen);
+    const pp_real speed_ref = pp_ramp_at(&m->reference, due->sample);
     const pp_run before = *x;
     PP_OF(held) held;
     const pp_command command =
@@ -74,9 +68,10 @@ PP_INLINE long PP_IN_LOOP(sample)(const pp_kinds *kinds, PP_IN_LOOP(lanes) * lan
         const pp_real *old = (const pp_real *)&on->held;
         pp_real *new = (pp_real *)&held;
         for (int i = 0; i < pp_control_values(kinds->control); i++)
-            x->control.values[i] = pp_select(due, x->control.values[i], before.control.values[i]);
+            x->control.values[i] =
+                pp_select(due->lanes, x->control.values[i], before.control.values[i]);
         for (size_t i = 0; i < sizeof held / sizeof(pp_real); i++)
-            new[i] = pp_select(due, new[i], old[i]);
+            new[i] = pp_select(due->lanes, new[i], old[i]);
     }
     on->held = held;
     const pp_look look = {
@@ -85,54 +80,53 @@ PP_INLINE long PP_IN_LOOP(sample)(const pp_kinds *kinds, PP_IN_LOOP(lanes) * lan
         .going = on,
         .seen = seen,
         .load = load,
-        .sample = sample,
+        .sample = due->sample,
         .together = !PP_NAMED(PP_APART),
     };
-    return pp_sink_take(sink, g, &look, due, k);
+    return pp_sink_take(sink, g, &look, due->lanes, due->k);
 }
 
 /* Lanes without time left begin their next step, or sample first; false when all are at the end. */
-PP_INLINE bool PP_IN_LOOP(wind)(const pp_course *c, const pp_kinds *kinds,
-                                PP_IN_LOOP(lanes) * lanes, int g, pp_sink *sink)
+PP_INLINE bool PP_IN_LOOP(wind)(const pp_course *c, const pp_kinds *kinds, const pp_model *m,
+                                pp_run *x, PP_OF(going) * on, pp_clock *clock, pp_sink *sink, int g)
 {
     const pp_real none = pp_set(0);
     const pp_real one = pp_set(1);
     const pp_real last = pp_set((pp_scalar)c->periods);
     const bool adaptive = kinds->features & PP_HAS_ADAPTIVE;
-    pp_clock *clock = &lanes->clock[g];
-    pp_real *left = &lanes->on[g].left;
-    const pp_mask idle = (*left <= none) | (clock->segments >= PP_R(PP_SEGMENTS_MAX));
+    const pp_mask idle = (on->left <= none) | (clock->segments >= PP_R(PP_SEGMENTS_MAX));
     const pp_mask due = idle & (clock->substeps <= none) & (clock->sample <= last);
     if (pp_any(due)) {
         const pp_scalar steps = adaptive ? 1 : (pp_scalar)c->substeps;
-        PP_IN_LOOP(sample)(kinds, lanes, g, due, clock->sample, sink, 0);
+        const pp_due now = {.lanes = due, .sample = clock->sample};
+        PP_IN_LOOP(sample)(kinds, m, x, on, &now, sink, g);
         clock->substeps = pp_select(due & (clock->sample < last), pp_set(steps), clock->substeps);
         clock->sample = pp_select(due, clock->sample + one, clock->sample);
     }
     const pp_mask begins = idle & (clock->substeps > none);
-    const pp_real step = adaptive ? lanes->m[g].period : PP_OF(step)(lanes->on[g].m);
-    *left = pp_select(idle, pp_select(begins, step, none), *left);
+    const pp_real step = adaptive ? m->period : PP_OF(step)(on->m);
+    on->left = pp_select(idle, pp_select(begins, step, none), on->left);
     clock->substeps = pp_select(begins, clock->substeps - one, clock->substeps);
     clock->segments = pp_select(begins, one, clock->segments + one);
-    return pp_any(*left > none);
+    return pp_any(on->left > none);
 }
 
 /* Adaptive steps over some periods, out of line so that the loops of fixed steps stay lean. */
 static __attribute__((noinline, unused)) void
-PP_IN_LOOP(adapt)(const pp_course *c, PP_IN_LOOP(lanes) * lanes, int g, long stride)
+PP_IN_LOOP(adapt)(const pp_course *c, const pp_model *m, pp_run *x, PP_OF(going) * on, long stride)
 {
     pp_adaptive by = {
-        .span = lanes->m[g].period,
-        .step = &lanes->x[g].step,
-        .tolerance = &lanes->m[g].tolerance,
+        .span = m->period,
+        .step = &x->step,
+        .tolerance = &m->tolerance,
         .on_step = c->on_step,
         .context = c->context,
     };
     if (PP_NAMED(PP_APART))
-        by.span = lanes->on[g].left;
+        by.span = on->left;
     else if (stride != 1)
         by.span = pp_set((pp_scalar)((double)stride * c->period));
-    PP_OF(adapt)(&lanes->on[g], &by);
+    PP_OF(adapt)(on, &by);
 }
 
 /* Periods that an adaptive run may go over at once from sample k on: until the sink looks or the
@@ -151,14 +145,17 @@ static __attribute__((noinline)) bool PP_IN_LOOP(loop)(const pp_course *c, const
                                                        pp_run *x, pp_sink *sink)
 {
     const pp_kinds kinds = PP_RICH ? c->kinds : PP_NAMED(PP_PLAIN);
+    const long last = c->first + c->periods;
+    const long end = c->first + c->samples;
     const pp_real none = pp_set(0);
-    PP_IN_LOOP(lanes) lanes = {.m = m, .x = x};
+    pp_clock clock[PP_GROUPS];
+    PP_OF(going) on[PP_GROUPS];
     for (int g = 0; g < PP_GROUPS; g++) {
-        lanes.clock[g] = (pp_clock){.sample = none, .substeps = none, .segments = none};
-        lanes.on[g].m = &m[g].machine.PP_FAMILY;
-        lanes.on[g].x = &x[g].machine.PP_FAMILY;
-        lanes.on[g].energy = &x[g].energy;
-        lanes.on[g].left = none;
+        clock[g] = (pp_clock){.sample = none, .substeps = none, .segments = none};
+        on[g].m = &m[g].machine.PP_FAMILY;
+        on[g].x = &x[g].machine.PP_FAMILY;
+        on[g].energy = &x[g].energy;
+        on[g].left = none;
     }
     long k = c->first;
     for (bool busy = true; busy;) {
@@ -168,24 +165,24 @@ static __attribute__((noinline)) bool PP_IN_LOOP(loop)(const pp_course *c, const
         busy = false;
         for (int g = 0; g < PP_GROUPS; g++) {
             if (PP_NAMED(PP_APART)) {
-                busy |= PP_IN_LOOP(wind)(c, &kinds, &lanes, g, sink);
+                busy |= PP_IN_LOOP(wind)(c, &kinds, &m[g], &x[g], &on[g], &clock[g], sink, g);
                 continue;
             }
-            const pp_real sample = pp_set((pp_scalar)k);
-            const long look = PP_IN_LOOP(sample)(&kinds, &lanes, g, PP_ALL, sample, sink, k);
+            const pp_due all = {.lanes = PP_ALL, .sample = pp_set((pp_scalar)k), .k = k};
+            const long look = PP_IN_LOOP(sample)(&kinds, &m[g], &x[g], &on[g], &all, sink, g);
             stride = PP_IN_LOOP(stride)(c, &kinds, &m[g], k, look);
         }
-        if (!PP_NAMED(PP_APART)) {
-            if (k - c->first >= c->periods)
-                return true;
-            k += stride;
-            busy = k - c->first < c->samples;
-        }
+        if (!PP_NAMED(PP_APART) && k >= last)
+            break;
         if (kinds.features & PP_HAS_ADAPTIVE)
             for (int g = 0; g < PP_GROUPS; g++)
-                PP_IN_LOOP(adapt)(c, &lanes, g, stride);
+                PP_IN_LOOP(adapt)(c, &m[g], &x[g], &on[g], stride);
         else
-            PP_OF(move)(lanes.on, PP_GROUPS, c->substeps, kinds.features);
+            PP_OF(move)(on, PP_GROUPS, c->substeps, kinds.features);
+        if (!PP_NAMED(PP_APART)) {
+            k += stride;
+            busy = k < end;
+        }
     }
     return true;
 }

@@ -19,6 +19,8 @@ enum {
 };
 
 enum { PP_GROUPS_MAX = 4 }; /* vectors that advance together */
+/* Pieces that events cut a step into; more can only be a state without sense. */
+enum { PP_SEGMENTS_MAX = 12 };
 
 /* Energies [J] since the start: taken in, lost in copper (and diodes), in friction, given to the
  * load. */

@@ -109,7 +109,6 @@ PP_INLINE void pp_sixstep_finish_event(pp_sixstep_going *on, const pp_sixstep_fo
  * hand; one RK4 step leads there, and a first-order correction follows (the prediction misses by
  * O(h^3), so what remains is O(h^6)). Machines with no time left stand still, so that lanes which
  * diverge at their events need not wait for each other. */
-enum { PP_SIXSTEP_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state without sense */
 PP_INLINE void pp_sixstep_segment(pp_sixstep_going *on, int groups, int features)
 {
     pp_sixstep_forecast f[PP_GROUPS_MAX];
@@ -151,7 +150,7 @@ PP_INLINE void pp_sixstep_move(pp_sixstep_going *on, int groups, int substeps, i
     }
     for (int i = 0; i < substeps; i++) {
         on->left = on->m->step;
-        for (int n = 0; n < PP_SIXSTEP_SEGMENTS_MAX && pp_any(on->left > PP_R(0)); n++)
+        for (int n = 0; n < PP_SEGMENTS_MAX && pp_any(on->left > PP_R(0)); n++)
             pp_sixstep_segment(on, 1, features);
     }
 }
