@@ -2,13 +2,14 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
+BPY := .venv-bpy/bin/python
 OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check fmt bench docs faults emulated mutants coverage clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults emulated mutants coverage clean wheel table
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 adds a clip)
 	@mkdir -p $(OUT)
@@ -16,7 +17,7 @@ demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 ad
 	@$(PY) -m polepair run outrunner-12s14p --time 0.5 --out $(OUT)/run.parquet
 	@$(PY) -m polepair sweep outrunner-12s14p magnet.Br=1.0:1.4:21 winding.turns=12:20:9 --time 0.5 --out $(OUT)/sweep.parquet
 	@$(PY) -m polepair report outrunner-12s14p --run $(OUT)/run.parquet --sweep $(OUT)/sweep.parquet --cad $(OUT)/motor.json --out $(OUT)/report.html
-	@$(if $(FILM),packaging/bpy.sh && $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
+	@$(if $(FILM),packaging/bpy.sh && POLEPAIR_BPY_PYTHON=$(BPY) $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
 	@echo "open $(OUT)/report.html"
 
 test: build ## every test (short forms of the long ones)
@@ -34,15 +35,24 @@ $(STAMP): $(VENV)/.tools $(SOURCES)
 	@packaging/setup.sh build $(VENV)
 	@touch $@
 
-check: build ## formatters, linters, house rules, stubs
+check: build ## formatters, linters, house rules, stubs, instruction counts
 	@packaging/check.sh
+
+house: build ## the figures the house is held to, measured now
+	@$(PY) packaging/house.py
+
+hook: ## a pre-commit hook that formats what is staged
+	@install -m 755 packaging/hook.sh "$$(git rev-parse --git-path hooks)/pre-commit"
+
+compile-commands: build ## compile_commands.json for editors
+	@$(PY) packaging/compile_commands.py
 
 fmt: build ## formats C and Python
 	@$(VENV)/bin/clang-format -i $$(git ls-files 'csrc/*.c' 'csrc/*.h')
 	@$(VENV)/bin/ruff format -q . && $(VENV)/bin/ruff check -q --fix .
 
 table: build ## regenerates what is made from the parameter table
-	@$(PY) -m polepair.generate
+	@$(PY) -m polepair.design.generate
 
 bench: build ## polepair beside its peers
 	@benchmarks/run.sh

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import re
+from concurrent.futures import ThreadPoolExecutor
 from glob import glob
 
 import numpy
@@ -18,6 +20,7 @@ FULL_API = bool(os.environ.get("POLEPAIR_FULL_API"))  # debug interpreters count
 SAME_BITS = ["-ffp-contract=off", "-fno-tree-slp-vectorize"]
 FLAGS = ["-std=c11", "-O3", "-fno-math-errno", *SAME_BITS, "-fvisibility=hidden", "-Wall", "-Wextra", "-Wshadow"]
 FLAGS += ["-Wpointer-arith", "-Wstrict-prototypes", "-Werror=implicit-function-declaration"]
+FLAGS += ["-g0"]  # Debian's own flags ask for -g: four fifths of the installed file; POLEPAIR_CFLAGS=-g brings it back
 EXTRA = os.environ.get("POLEPAIR_CFLAGS", "").split()
 MACROS = [("NPY_TARGET_VERSION", "NPY_1_22_API_VERSION")] + ([] if FULL_API else [("Py_LIMITED_API", "0x030b0000")])
 
@@ -30,15 +33,29 @@ def sources():
 
 
 class Build(build_ext):
-    """Adds the instruction set to the lane kernels only."""
+    """Adds the instruction set to the lane kernels only, and compiles on every core."""
 
     def build_extensions(self):
-        compile_one = self.compiler._compile
+        compiler = self.compiler
 
-        def with_lanes(obj, src, ext, cc_args, extra, pp_opts):
-            compile_one(obj, src, ext, cc_args, extra + LANES.get(os.path.basename(src), []), pp_opts)
+        def compile_all(sources, output_dir=None, macros=None, include_dirs=None, debug=0, extra_preargs=None,
+                        extra_postargs=None, depends=None):  # fmt: skip
+            _, objects, extra, pp_opts, build = compiler._setup_compile(
+                output_dir, macros, include_dirs, sources, depends, extra_postargs
+            )
+            cc_args = compiler._get_cc_args(pp_opts, debug, extra_preargs)
 
-        self.compiler._compile = with_lanes
+            def compile_one(obj):
+                src, suffix = build[obj]
+                lanes = LANES.get(os.path.basename(src), [])
+                compiler._compile(obj, src, suffix, cc_args, extra + lanes, pp_opts)
+
+            slowest_first = sorted((o for o in objects if o in build), key=lambda o: "kernel_" not in o)
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(compile_one, slowest_first))  # raises what a compiler raised
+            return objects
+
+        compiler.compile = compile_all
         super().build_extensions()
 
 
@@ -50,7 +67,7 @@ CORE = Extension(
     define_macros=MACROS,
     extra_compile_args=FLAGS + EXTRA,
     extra_link_args=EXTRA,
-    depends=sorted(HEADERS),
+    depends=["setup.py", *sorted(HEADERS)],
     py_limited_api=not FULL_API,
 )
 
@@ -72,11 +89,13 @@ def mqtt():
             define_macros=MACROS,
             extra_compile_args=FLAGS + EXTRA,
             extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped, *EXTRA],
-            depends=[*sorted(HEADERS), library],
+            depends=["setup.py", *sorted(HEADERS), library],
             py_limited_api=not FULL_API,
         )
     ]
 
 
 OPTIONS = {} if FULL_API else {"bdist_wheel": {"py_limited_api": "cp311"}}
-setup(ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)
+with open("csrc/include/polepair/base.h") as base:  # the one place of the version
+    VERSION = re.search(r'PP_VERSION "(.+)"', base.read())[1]
+setup(version=VERSION, ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)

@@ -68,7 +68,7 @@ from freecad.polepair_wb import compat
 compat.import_freecad()
 from freecad.polepair_wb import solids
 import polepair as pp
-from polepair.parts import motor_parts
+from polepair.draw.parts import motor_parts
 m = pp.load("outrunner-12s14p")
 times, parts_times = [], []
 for _ in range(40):

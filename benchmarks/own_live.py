@@ -17,12 +17,12 @@ from peer_ingest import CHANNELS, FORMATS
 
 import polepair as pp
 from polepair import _core
-from polepair.estimation import estimates
-from polepair.mqtt import Link
-from polepair.sinks import Influx, lines
-from polepair.sources import Simulated
-from polepair.store import Recorder
-from polepair.streams import Stream
+from polepair.live.estimation import estimates
+from polepair.live.mqtt import Link
+from polepair.live.sinks import Influx, lines
+from polepair.live.sources import Simulated
+from polepair.live.store import Recorder
+from polepair.live.streams import Stream
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -183,7 +183,7 @@ def futures():
     motor = pp.load("outrunner-12s14p")
     view = pp.Live(Simulated(pp.Twin(motor), pace=0, seconds=0.6), motor)
     with view:
-        while view.source.running or view.stream.head > view.stream._read:
+        while view.source.running:
             view.update(0.05)
     view.fork()
     say("fork of the live state", 1e3 * best(lambda: [view.fork() for _ in range(1000)]), "us")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from polepair import _core, _mqtt
-from polepair.streams import Format, Layout, Stream
+from polepair.live.streams import Format, Layout, Stream
 
 POOL, BATCH, FIRST = 64, 100, 10**9  # of the harness: messages before they repeat, samples of a batch, first number
 CHANNELS = ("dt", "ia", "ib", "ic", "w", "T", "vb", "tq")

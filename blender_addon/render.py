@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Renders a clip without a display: python render.py REQUEST.json (own process: Blender aborts without EGL)."""
+"""Renders a clip without a display: python -m polepair_blender.render REQUEST.json.
 
-import importlib
+In a process of its own, because Blender aborts without EGL.
+"""
+
 import json
 import math
 import sys
@@ -11,11 +13,7 @@ import numpy as np
 
 import bpy  # isort: skip
 
-
-def _own(module: str):
-    """A module of this folder, imported as part of its package."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    return importlib.import_module(f"{Path(__file__).resolve().parent.name}.{module}")
+from . import bake, compat
 
 
 def light_and_camera(scene, reach: float) -> None:
@@ -58,7 +56,6 @@ def set_up(scene, request) -> None:
 def main() -> int:
     """Builds the scene and renders it."""
     request = json.loads(Path(sys.argv[1]).read_text())
-    bake, compat = _own("bake"), _own("compat")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     world = bpy.data.worlds.new("world")

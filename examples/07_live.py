@@ -6,7 +6,6 @@ motor = pp.load("outrunner-12s14p")
 with pp.simulate(pp.Twin(motor), pace=0, seconds=1.0) as live:  # pp.connect("mqtt://host/bench1", motor) for a real one
     while live.source.running:
         live.update(timeout=0.1)
-    live.update()
 v = live.values
 print(f"{v['est.omega_m']:.1f} +- {v['est.omega_m_sigma']:.1f} rad/s, measured {v['omega_m']:.1f}; {live.quality}")
 print(f"load {v['est.torque_load']:.3f} +- {v['est.torque_load_sigma']:.3f} N m, which no sensor shows")

@@ -3,7 +3,7 @@
 import numpy as np
 
 import polepair as pp
-from polepair.store import Recorder, Store
+from polepair.live.store import Recorder, Store
 
 motor = pp.load("outrunner-12s14p")
 live = pp.simulate(pp.Twin(motor), pace=0, seconds=0.5)

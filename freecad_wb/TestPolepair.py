@@ -76,6 +76,6 @@ class MotorObject(unittest.TestCase):
 
 def solid_names():
     """Names of the solids of the test motor."""
-    from polepair.parts import motor_parts
+    from polepair.draw.parts import motor_parts
 
     return [p.name for p in motor_parts(pp.load("outrunner-12s14p"))]

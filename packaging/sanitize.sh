@@ -5,15 +5,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/build/sanitized
 rm -rf "$out" && mkdir -p "$out"
-cp -r polepair csrc setup.py pyproject.toml README.md LICENSE "$out/"
+cp -r polepair freecad_wb blender_addon csrc setup.py pyproject.toml README.md LICENSE "$out/"
 rm -f "$out"/polepair/*.so
 ( cd "$out" && POLEPAIR_CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer " \
     "$OLDPWD/.venv/bin/python" setup.py -q build_ext --inplace )
 preload="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)"
 LD_PRELOAD="$preload" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc PYTHONPATH="$out" POLEPAIR_EXPECT="$out" \
-    .venv/bin/python -m pytest -q -p no:cacheprovider -p no:xdist tests/test_winding.py tests/test_datasheet.py tests/test_magnetics.py \
-    tests/test_api.py tests/test_sweep.py tests/test_solver.py tests/test_files.py tests/test_adaptive.py tests/test_streams.py \
-    tests/test_observer.py tests/test_store.py \
+    .venv/bin/python -m pytest -q -p no:cacheprovider -p no:xdist tests/core/test_winding.py tests/core/test_datasheet.py \
+    tests/core/test_magnetics.py tests/core/test_api.py tests/run/test_sweep.py tests/core/test_solver.py tests/core/test_files.py \
+    tests/core/test_adaptive.py tests/live/test_streams.py tests/live/test_observer.py tests/live/test_store.py \
     -m "not slow" -k "not kill_9 and not full_disk and not many_readers and not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
 echo "address and undefined behaviour: clean"
 flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -D_POSIX_C_SOURCE=200809L"

@@ -48,7 +48,10 @@ P
 
 build() {
     echo "building polepair"
+    SECONDS=0
     "$1/bin/pip" install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
+    mkdir -p build/log
+    echo "built in $SECONDS s" > build/log/build.txt
 }
 
 "$@"

@@ -12,17 +12,17 @@ from importlib import import_module
 from ._core import version as __version__
 
 _HOME = {
-    "motor": ("Motor", "load", "loads", "catalogue"),
-    "twin": ("Twin", "Foc", "SixStep", "Load", "Propeller"),
-    "result": ("Result",),
-    "sweeps": ("sweep", "derive_sweep", "SweepTable", "load_table"),
-    "maps": ("efficiency_map", "OperatingMap"),
+    "design.motor": ("Motor", "load", "loads", "catalogue"),
+    "run.twin": ("Twin", "Foc", "SixStep", "Load", "Propeller"),
+    "run.result": ("Result",),
+    "run.sweeps": ("sweep", "derive_sweep", "SweepTable", "load_table"),
+    "design.maps": ("efficiency_map", "OperatingMap"),
     "table": ("parameters", "channels", "derived", "groups"),
     "errors": ("FileError", "DivergedError", "CadError", "LinkError"),
-    "estimation": ("estimate",),
-    "live": ("connect", "simulate", "replay", "Live"),
-    "streams": ("Stream", "Format", "Layout", "frame"),
-    "report": ("write_report",),
+    "live.estimation": ("estimate",),
+    "live.session": ("connect", "simulate", "replay", "Live"),
+    "live.streams": ("Stream", "Format", "Layout", "frame"),
+    "faces.report": ("write_report",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = ["__version__", "plans", *_MODULE_OF]
@@ -30,7 +30,7 @@ __all__ = ["__version__", "plans", *_MODULE_OF]
 
 def __getattr__(name: str):
     if name == "plans":
-        return import_module(".plans", __name__)
+        return import_module(".run.plans", __name__)
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'polepair' has no attribute {name!r}")
     value = getattr(import_module(f".{_MODULE_OF[name]}", __name__), name)

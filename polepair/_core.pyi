@@ -1,6 +1,6 @@
-# made by python -m polepair.generate from csrc/include/polepair/*.def; do not edit
+# made by python -m polepair.design.generate from csrc/include/polepair/*.def; do not edit
 from collections.abc import Callable, Sequence
-from typing import Any, SupportsFloat, final
+from typing import Any, SupportsFloat, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -703,7 +703,14 @@ class Derived:
     def mtpa_id(self, amplitude: float, /) -> float: ...
     def operating_point(self, id: float, iq: float, omega_m: float, /) -> dict[str, float]: ...
     def iron_loss(self, params: Params, omega_m: float, /) -> float: ...
+    @overload
     def copper_loss(self, id: float, iq: float, /) -> float: ...
+    @overload
+    def copper_loss(self, id: ArrayLike, iq: ArrayLike, /) -> NDArray[np.float64]: ...
+    @overload
+    def torque(self, id: float, iq: float, /) -> float: ...
+    @overload
+    def torque(self, id: ArrayLike, iq: ArrayLike, /) -> NDArray[np.float64]: ...
 
 @final
 class Twin:

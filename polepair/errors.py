@@ -1,4 +1,4 @@
-"""Exceptions of polepair; every message is one line: what, where, expected."""
+"""Exceptions of polepair and the hints in them; every message is one line: what, where, expected."""
 
 
 class FileError(ValueError):
@@ -31,3 +31,21 @@ class CertificateError(LinkError):
 
 class StoreError(ValueError):
     """A store that cannot be opened, read or written."""
+
+
+def nearest(name: str, known) -> str:
+    """A hint with the closest known name, or an empty string."""
+    from difflib import get_close_matches
+
+    match = get_close_matches(str(name), list(known), 1, 0.5)
+    return (
+        f", did you mean {match[0]}?" if match else f", expected one of {', '.join(known)}" if len(known) < 30 else ""
+    )
+
+
+def taken(options, given: dict, where: str):
+    """The NamedTuple class `options` filled with the keyword arguments given; TypeError names one that it lacks."""
+    for name in given:
+        if name not in options._fields:
+            raise TypeError(f"{where}: {name}: no such argument{nearest(name, options._fields)}")
+    return options(**given)

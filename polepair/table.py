@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from . import _core
+from .errors import nearest
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,3 @@ def parameter(name: str) -> Parameter:
     if name not in rows:
         raise ValueError(f"{name}: no such parameter{nearest(name, rows)}")
     return rows[name]
-
-
-def nearest(name: str, known) -> str:
-    """A hint with the closest known name, or an empty string."""
-    from difflib import get_close_matches
-
-    match = get_close_matches(str(name), list(known), 1, 0.5)
-    return (
-        f", did you mean {match[0]}?" if match else f", expected one of {', '.join(known)}" if len(known) < 30 else ""
-    )

@@ -4,19 +4,19 @@
 
 int64_t pp_now_ns(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    return t.tv_sec * 1000000000LL + t.tv_nsec;
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
 struct timespec pp_deadline(double seconds)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    int64_t ns = t.tv_nsec + (int64_t)(seconds * 1e9);
-    t.tv_sec += ns / 1000000000;
-    t.tv_nsec = ns % 1000000000;
-    return t;
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    int64_t ns = time.tv_nsec + (int64_t)(seconds * 1e9);
+    time.tv_sec += ns / 1000000000;
+    time.tv_nsec = ns % 1000000000;
+    return time;
 }
 
 void pp_monotonic(pthread_cond_t *condition)

@@ -11,7 +11,7 @@ int64_t pp_now_ns(void);
 
 /* The monotonic clock `seconds` from now, for waiting. */
 struct timespec pp_deadline(double seconds);
-/* A condition that waits by that clock. */
+/* Makes a condition that waits by that clock. */
 void pp_monotonic(pthread_cond_t *condition);
 
 #endif

@@ -1,5 +1,6 @@
-/* mqtt/client.h: one MQTT connection of paho.mqtt.c (MQTTAsync) that feeds streams. Callbacks run on paho's threads and
- * never touch Python; every function below may be called from any other thread. */
+/* mqtt/client.h: one MQTT connection of paho.mqtt.c (MQTTAsync) that feeds streams. Callbacks run
+ * on paho's threads and never touch Python; every function below may be called from any other
+ * thread. */
 #ifndef PP_MQTT_CLIENT_H
 #define PP_MQTT_CLIENT_H
 
@@ -25,7 +26,8 @@ typedef enum pp_fault {
 } pp_fault;
 
 typedef struct pp_mqtt_options {
-    const char *uri, *client_id;                          /* tcp://host:port or ssl://host:port */
+    const char *uri; /* tcp://host:port or ssl://host:port */
+    const char *client_id;
     const char *user, *password, *ca, *certificate, *key; /* NULL: none; ca NULL: the system's */
     const char *will_topic, *will_payload;                /* NULL: none; retained, QoS 1 */
     int keep_alive, connect_timeout, retry_max;           /* [s] */
@@ -35,17 +37,21 @@ typedef struct pp_mqtt_options {
 typedef struct pp_link_status {
     pp_link link;
     pp_fault fault;
-    char text[PP_TEXT_MAX];
-    int64_t connections, since_ns, unrouted, dropped_mail, cuts;
+    char text[PP_TEXT_MAX]; /* for people, 0-terminated */
+    int64_t connections;    /* made so far */
+    int64_t since_ns;       /* of this state of the link, since 1970 */
+    int64_t unrouted;       /* messages that no stream takes */
+    int64_t dropped_mail;   /* of these, those that found no room */
+    int64_t cuts;           /* of the link, because a journal was full */
 } pp_link_status;
 
 /* A message of a topic that no stream takes: births, states, commands. */
 typedef struct pp_mail {
-    struct pp_mail *next;
+    struct pp_mail *next; /* newer; NULL: none */
     char *topic;
     uint8_t *payload;
-    size_t length;
-    int64_t arrival_ns;
+    size_t length;      /* of the payload, bytes */
+    int64_t arrival_ns; /* since 1970 */
     bool retained;
 } pp_mail;
 
@@ -53,20 +59,22 @@ typedef struct pp_mqtt pp_mqtt;
 
 /* Makes the client; NULL when memory runs out. Nothing is sent yet. */
 pp_mqtt *pp_mqtt_new(const pp_mqtt_options *options);
-/* Messages of exactly this topic go to the stream; before pp_mqtt_connect. False when there is no room. */
+/* Messages of exactly this topic go to the stream; before pp_mqtt_connect. False when there is no
+ * room. */
 bool pp_mqtt_route(pp_mqtt *client, const char *topic, const pp_stream_handle *stream);
 /* Subscribes after every connect; before pp_mqtt_connect. */
 bool pp_mqtt_subscribe(pp_mqtt *client, const char *filter, int qos);
 /* Starts connecting; the status tells the rest. */
 bool pp_mqtt_connect(pp_mqtt *client);
-/* Waits until the link differs from `seen` (UP also waits for the subscriptions); false after `seconds`. */
+/* Waits until the link differs from `seen` (UP also waits for the subscriptions); false after
+ * `seconds`. */
 bool pp_mqtt_wait(pp_mqtt *client, pp_link seen, double seconds);
 pp_link_status pp_mqtt_status(pp_mqtt *client);
 /* Queues a message; false when the link is down. */
 bool pp_mqtt_publish(pp_mqtt *client, const char *topic, const void *payload, size_t length,
                      int qos, bool retain);
 /* The oldest mail, to be freed by pp_mail_free; NULL after `seconds` without any. */
-pp_mail *pp_mqtt_mail(pp_mqtt *client, double seconds);
+pp_mail *pp_mqtt_take_mail(pp_mqtt *client, double seconds);
 void pp_mail_free(pp_mail *mail);
 /* Disconnects, waits at most `seconds` for it, frees. */
 void pp_mqtt_close(pp_mqtt *client, double seconds);

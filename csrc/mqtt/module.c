@@ -1,4 +1,5 @@
-/* The module polepair._mqtt: one type, Client. The GIL is released in every call that may wait for paho. */
+/* The module polepair._mqtt: one type, Client. The GIL is released in every call that may wait for
+ * paho. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <string.h>
@@ -41,24 +42,25 @@ static PyObject *client_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
                             "retry_max",
                             "clean",
                             NULL};
-    pp_mqtt_options o = {.keep_alive = 60, .connect_timeout = 10, .retry_max = 10};
+    pp_mqtt_options options = {.keep_alive = 60, .connect_timeout = 10, .retry_max = 10};
     int clean = 1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "ss|zzzzzzziiip:Client", names, &o.uri,
-                                     &o.client_id, &o.user, &o.password, &o.ca, &o.certificate,
-                                     &o.key, &o.will_topic, &o.will_payload, &o.keep_alive,
-                                     &o.connect_timeout, &o.retry_max, &clean))
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "ss|zzzzzzziiip:Client", names, &options.uri, &options.client_id,
+            &options.user, &options.password, &options.ca, &options.certificate, &options.key,
+            &options.will_topic, &options.will_payload, &options.keep_alive,
+            &options.connect_timeout, &options.retry_max, &clean))
         return NULL;
-    o.clean = clean != 0;
+    options.clean = clean != 0;
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     client_object *self = (client_object *)allocate(type, 0);
     if (!self)
         return NULL;
     self->home = getpid();
-    self->client = pp_mqtt_new(&o);
+    self->client = pp_mqtt_new(&options);
     if (self->client)
         return (PyObject *)self;
     Py_DECREF((PyObject *)self);
-    return PyErr_Format(PyExc_ValueError, "%s: not an address that MQTT can use", o.uri);
+    return PyErr_Format(PyExc_ValueError, "%s: not an address that MQTT can use", options.uri);
 }
 
 static void close_client(client_object *self, double seconds)
@@ -85,13 +87,13 @@ static PyObject *client_route(PyObject *object, PyObject *args)
 {
     const char *topic;
     PyObject *capsule;
-    pp_mqtt *c = open_client(object);
-    if (!c || !PyArg_ParseTuple(args, "sO:route", &topic, &capsule))
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "sO:route", &topic, &capsule))
         return NULL;
-    const pp_stream_handle *h = PyCapsule_GetPointer(capsule, PP_STREAM_HANDLE);
-    if (!h)
+    const pp_stream_handle *handle = PyCapsule_GetPointer(capsule, PP_STREAM_HANDLE);
+    if (!handle)
         return NULL;
-    if (!pp_mqtt_route(c, topic, h))
+    if (!pp_mqtt_route(client, topic, handle))
         return PyErr_Format(PyExc_ValueError, "route: expected at most %d topics", PP_ROUTES_MAX);
     Py_RETURN_NONE;
 }
@@ -100,39 +102,38 @@ static PyObject *client_subscribe(PyObject *object, PyObject *args)
 {
     const char *filter;
     int qos;
-    pp_mqtt *c = open_client(object);
-    if (!c || !PyArg_ParseTuple(args, "si:subscribe", &filter, &qos))
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "si:subscribe", &filter, &qos))
         return NULL;
-    if (qos < 0 || qos > 2 || !pp_mqtt_subscribe(c, filter, qos))
+    if (qos < 0 || qos > 2 || !pp_mqtt_subscribe(client, filter, qos))
         return PyErr_Format(PyExc_ValueError,
                             "subscribe: expected QoS 0 to 2 and at most 16 filters");
     Py_RETURN_NONE;
 }
 
-static PyObject *client_connect(PyObject *object, PyObject *unused)
+static PyObject *client_connect(PyObject *object, PyObject *Py_UNUSED(unused))
 {
-    (void)unused;
-    pp_mqtt *c = open_client(object);
-    if (!c)
+    pp_mqtt *client = open_client(object);
+    if (!client)
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-    pp_mqtt_connect(c);
+    pp_mqtt_connect(client);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
 
-static PyObject *client_status(PyObject *object, PyObject *unused)
+static PyObject *client_status(PyObject *object, PyObject *Py_UNUSED(unused))
 {
     static const char *const links[] = {"connecting", "up", "lost", "refused", "closed"};
     static const char *const faults[] = {"", "network", "login", "denied", "tls"};
-    (void)unused;
-    pp_mqtt *c = open_client(object);
-    if (!c)
+    pp_mqtt *client = open_client(object);
+    if (!client)
         return NULL;
-    pp_link_status s = pp_mqtt_status(c);
-    return Py_BuildValue("{sssssssLsLsLsLsL}", "link", links[s.link], "fault", faults[s.fault],
-                         "text", s.text, "connections", s.connections, "since", s.since_ns,
-                         "unrouted", s.unrouted, "dropped_mail", s.dropped_mail, "cuts", s.cuts);
+    pp_link_status status = pp_mqtt_status(client);
+    return Py_BuildValue("{sssssssLsLsLsLsL}", "link", links[status.link], "fault",
+                         faults[status.fault], "text", status.text, "connections",
+                         status.connections, "since", status.since_ns, "unrouted", status.unrouted,
+                         "dropped_mail", status.dropped_mail, "cuts", status.cuts);
 }
 
 /* Waits until the link is no longer `seen` ("connecting" or "up"). */
@@ -140,15 +141,19 @@ static PyObject *client_wait(PyObject *object, PyObject *args)
 {
     const char *seen;
     double seconds;
-    pp_mqtt *c = open_client(object);
-    if (!c || !PyArg_ParseTuple(args, "sd:wait", &seen, &seconds))
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "sd:wait", &seen, &seconds))
         return NULL;
-    pp_link link = seen[0] == 'u' ? PP_LINK_UP : seen[0] == 'l' ? PP_LINK_LOST : PP_LINK_CONNECTING;
+    pp_link link = PP_LINK_CONNECTING;
+    if (seen[0] == 'u')
+        link = PP_LINK_UP;
+    else if (seen[0] == 'l')
+        link = PP_LINK_LOST;
     bool other = false;
     while (!other && seconds > 0) {
         double slice = seconds < 0.05 ? seconds : 0.05;
         Py_BEGIN_ALLOW_THREADS
-        other = pp_mqtt_wait(c, link, slice);
+        other = pp_mqtt_wait(client, link, slice);
         Py_END_ALLOW_THREADS
         seconds -= slice;
         if (PyErr_CheckSignals() < 0)
@@ -161,43 +166,51 @@ static PyObject *client_publish(PyObject *object, PyObject *args)
 {
     const char *topic;
     Py_buffer payload;
-    int qos = 0, retain = 0;
-    pp_mqtt *c = open_client(object);
-    if (!c || !PyArg_ParseTuple(args, "sy*|ip:publish", &topic, &payload, &qos, &retain))
+    int qos = 0;
+    int retain = 0;
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "sy*|ip:publish", &topic, &payload, &qos, &retain))
         return NULL;
     bool sent;
     Py_BEGIN_ALLOW_THREADS
-    sent = pp_mqtt_publish(c, topic, payload.buf, (size_t)payload.len, qos, retain != 0);
+    sent = pp_mqtt_publish(client, topic, payload.buf, (size_t)payload.len, qos, retain != 0);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&payload);
     return PyBool_FromLong(sent);
 }
 
+/* (topic, payload, arrival, retained). */
+static PyObject *mail_tuple(const pp_mail *mail)
+{
+    PyObject *topic = PyUnicode_DecodeUTF8(mail->topic, (Py_ssize_t)strlen(mail->topic), "replace");
+    if (!topic)
+        return NULL;
+    return Py_BuildValue("Ny#LO", topic, mail->payload, (Py_ssize_t)mail->length, mail->arrival_ns,
+                         mail->retained ? Py_True : Py_False);
+}
+
 static PyObject *client_mail(PyObject *object, PyObject *args)
 {
     double seconds = 0;
-    pp_mqtt *c = open_client(object);
-    if (!c || !PyArg_ParseTuple(args, "|d:mail", &seconds))
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "|d:mail", &seconds))
         return NULL;
-    pp_mail *m = NULL;
+    pp_mail *mail = NULL;
     do {
         double slice = seconds < 0.05 ? seconds : 0.05;
         Py_BEGIN_ALLOW_THREADS
-        m = pp_mqtt_mail(c, slice);
+        mail = pp_mqtt_take_mail(client, slice);
         Py_END_ALLOW_THREADS
         seconds -= slice;
         if (PyErr_CheckSignals() < 0) {
-            pp_mail_free(m);
+            pp_mail_free(mail);
             return NULL;
         }
-    } while (!m && seconds > 0);
-    if (!m)
+    } while (!mail && seconds > 0);
+    if (!mail)
         Py_RETURN_NONE;
-    PyObject *topic = PyUnicode_DecodeUTF8(m->topic, (Py_ssize_t)strlen(m->topic), "replace");
-    PyObject *out = topic ? Py_BuildValue("Ny#LO", topic, m->payload, (Py_ssize_t)m->length,
-                                          m->arrival_ns, m->retained ? Py_True : Py_False)
-                          : NULL;
-    pp_mail_free(m);
+    PyObject *out = mail_tuple(mail);
+    pp_mail_free(mail);
     return out;
 }
 
@@ -221,11 +234,11 @@ static PyMethodDef client_methods[] = {
     {"status", client_status, METH_NOARGS,
      "status($self, /)\n--\n\nLink, fault, text and counters, a dict."},
     {"publish", client_publish, METH_VARARGS,
-     "publish($self, topic, payload, qos=0, retain=False, /)\n--\n\nQueues a message; False while "
-     "the link is down."},
+     "publish($self, topic, payload, qos=0, retain=False, /)\n--\n\n"
+     "Queues a message; False while the link is down."},
     {"mail", client_mail, METH_VARARGS,
-     "mail($self, seconds=0.0, /)\n--\n\nOldest message of no stream: (topic, payload, arrival, "
-     "retained), or None."},
+     "mail($self, seconds=0.0, /)\n--\n\n"
+     "Oldest message of no stream: (topic, payload, arrival, retained), or None."},
     {"close", client_close, METH_VARARGS,
      "close($self, seconds=1.0, /)\n--\n\nDisconnects and ends its threads."},
     {NULL, NULL, 0, NULL}};
@@ -239,15 +252,17 @@ static PyType_Slot client_slots[] = {{Py_tp_doc,
                                      {Py_tp_dealloc, client_dealloc},
                                      {Py_tp_methods, client_methods},
                                      {0, NULL}};
-static PyType_Spec client_spec = {"polepair._mqtt.Client", sizeof(client_object), 0,
-                                  Py_TPFLAGS_DEFAULT, client_slots};
+static PyType_Spec client_spec = {.name = "polepair._mqtt.Client",
+                                  .basicsize = sizeof(client_object),
+                                  .flags = Py_TPFLAGS_DEFAULT,
+                                  .slots = client_slots};
 
 static int module_exec(PyObject *module)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, &client_spec, NULL);
     int failed = !type || PyModule_AddType(module, (PyTypeObject *)type) < 0;
     Py_XDECREF(type);
-    return failed || PyModule_AddStringConstant(module, "library", pp_mqtt_version()) < 0 ? -1 : 0;
+    return failed ? -1 : PyModule_AddStringConstant(module, "library", pp_mqtt_version());
 }
 
 static PyModuleDef_Slot slots[] = {
@@ -258,6 +273,10 @@ static PyModuleDef_Slot slots[] = {
     {0, NULL}};
 
 static struct PyModuleDef definition = {
-    PyModuleDef_HEAD_INIT, "_mqtt", "MQTT by paho.mqtt.c.", 0, NULL, slots, NULL, NULL, NULL};
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_mqtt",
+    .m_doc = "MQTT by paho.mqtt.c.",
+    .m_slots = slots,
+};
 
 PyMODINIT_FUNC PyInit__mqtt(void) { return PyModuleDef_Init(&definition); }

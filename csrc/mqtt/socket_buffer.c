@@ -1,5 +1,6 @@
-/* Buffers between paho.mqtt.c and its sockets. paho has one receiving thread for all clients: it alone reads, and while
- * bytes lie here it need not ask the kernel. Its acknowledgements are gathered as long as there is more to read. */
+/* Buffers between paho.mqtt.c and its sockets. paho has one receiving thread for all clients: it
+ * alone reads, and while bytes lie here it need not ask the kernel. Its acknowledgements are
+ * gathered as long as there is more to read. */
 #define _GNU_SOURCE
 #include "socket_buffer.h"
 
@@ -16,20 +17,27 @@
 
 #include "../host/clock.h"
 
-enum { SOCKETS = 1024, ROOM = 1 << 16, OUT = 4096, SMALL = 64, SKIPS = 64, PATIENCE = 50 };
+enum {
+    SOCKETS = 1024, /* descriptors beyond are not buffered */
+    ROOM = 1 << 16, /* bytes of one read */
+    OUT = 4096,     /* bytes that may wait to be written */
+    SMALL = 64,     /* bytes of a packet that may wait */
+    SKIPS = 64,     /* calls of poll before the kernel is asked again */
+    PATIENCE = 50   /* tries of 0.1 s to write */
+};
 
-typedef struct buffer {
-    char *bytes;
-    int first, end; /* atomic: a connecting thread resets them */
-
-    char out[OUT]; /* small packets not yet written */
-    int pending;
+typedef struct socket_buffer {
+    char *bytes;          /* read from the socket, ROOM of them */
+    int first, end;       /* of those not yet asked for; atomic: a connecting thread resets them */
+    char out[OUT];        /* small packets not yet written */
+    int pending;          /* bytes of them */
     pthread_mutex_t lock; /* of out and pending */
-} buffer;
+} socket_buffer;
 
-static buffer *buffers[SOCKETS]; /* atomic; never freed: a descriptor comes again */
-static __thread int current = -1, skipped;
-static __thread int64_t arrival; /* of the bytes that lie in the current socket's buffer */
+static socket_buffer *buffers[SOCKETS]; /* atomic; never freed: a descriptor comes again */
+static __thread int current = -1;       /* socket that was read last */
+static __thread int skipped;            /* calls of poll since the kernel was asked */
+static __thread int64_t arrival;        /* of the bytes that lie in the current socket's buffer */
 
 int __real_connect(int fd, const struct sockaddr *address, socklen_t length);
 ssize_t __real_recv(int fd, void *to, size_t want, int flags);
@@ -37,63 +45,70 @@ ssize_t __real_writev(int fd, const struct iovec *parts, int count);
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout);
 int __real_close(int fd);
 
-static buffer *buffer_of(int fd)
+static socket_buffer *buffer_of(int fd)
 {
-    return fd >= 0 && fd < SOCKETS ? __atomic_load_n(&buffers[fd], __ATOMIC_ACQUIRE) : NULL;
+    if (fd < 0 || fd >= SOCKETS)
+        return NULL;
+    return __atomic_load_n(&buffers[fd], __ATOMIC_ACQUIRE);
 }
 
-static int unread(const buffer *b)
+/* Bytes that wait to be read. */
+static int unread(const socket_buffer *buffer)
 {
-    return b ? __atomic_load_n(&b->end, __ATOMIC_ACQUIRE) -
-                   __atomic_load_n(&b->first, __ATOMIC_RELAXED)
-             : 0;
+    if (!buffer)
+        return 0;
+    int end = __atomic_load_n(&buffer->end, __ATOMIC_ACQUIRE);
+    return end - __atomic_load_n(&buffer->first, __ATOMIC_RELAXED);
 }
 
-static void forget(buffer *b)
+/* Forgets what came and what was to go: the connection ended. */
+static void reset(socket_buffer *buffer)
 {
-    __atomic_store_n(&b->first, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&b->end, 0, __ATOMIC_RELEASE);
-    pthread_mutex_lock(&b->lock);
-    b->pending = 0;
-    pthread_mutex_unlock(&b->lock);
+    __atomic_store_n(&buffer->first, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&buffer->end, 0, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&buffer->lock);
+    buffer->pending = 0;
+    pthread_mutex_unlock(&buffer->lock);
 }
 
-static buffer *new_buffer(int fd)
+static socket_buffer *new_buffer(int fd)
 {
-    buffer *b = calloc(1, sizeof *b);
+    socket_buffer *buffer = calloc(1, sizeof *buffer);
     char *bytes = malloc(ROOM);
-    if (!b || !bytes) {
-        free(b), free(bytes);
+    if (!buffer || !bytes) {
+        free(buffer);
+        free(bytes);
         return NULL;
     }
-    b->bytes = bytes;
-    pthread_mutex_init(&b->lock, NULL);
-    __atomic_store_n(&buffers[fd], b, __ATOMIC_RELEASE);
-    return b;
+    buffer->bytes = bytes;
+    pthread_mutex_init(&buffer->lock, NULL);
+    __atomic_store_n(&buffers[fd], buffer, __ATOMIC_RELEASE);
+    return buffer;
 }
 
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
 {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    buffer *b = buffer_of(fd);
-    if (!b && fd >= 0 && fd < SOCKETS)
-        b = new_buffer(fd);
-    if (b)
-        forget(b);
+    socket_buffer *buffer = buffer_of(fd);
+    if (!buffer && fd >= 0 && fd < SOCKETS)
+        buffer = new_buffer(fd);
+    if (buffer)
+        reset(buffer);
     return __real_connect(fd, address, length);
 }
 
-/* Writes what is gathered; the socket gets some seconds to take it, then it is given up. Called with the lock held. */
-static void flush(int fd, buffer *b)
+/* Writes what is gathered; the socket gets some seconds to take it, then it is given up. Called
+ * with the lock held. */
+static void flush(int fd, socket_buffer *buffer)
 {
     int done = 0;
-    for (int tries = 0; done < b->pending && tries < PATIENCE;) {
-        struct iovec part = {b->out + done, (size_t)(b->pending - done)};
-        ssize_t n = __real_writev(fd, &part, 1);
-        if (n > 0) {
-            done += (int)n;
-        } else if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+    for (int tries = 0; done < buffer->pending && tries < PATIENCE;) {
+        struct iovec part = {buffer->out + done, (size_t)(buffer->pending - done)};
+        ssize_t written = __real_writev(fd, &part, 1);
+        if (written > 0) {
+            done += (int)written;
+        } else if (written < 0 && (errno == EAGAIN || errno == EINTR)) {
             struct pollfd room = {fd, POLLOUT, 0};
             __real_poll(&room, 1, 100);
             tries++;
@@ -101,86 +116,90 @@ static void flush(int fd, buffer *b)
             break;
         }
     }
-    if (done < b->pending)
+    if (done < buffer->pending)
         shutdown(fd, SHUT_RDWR);
-    b->pending = 0;
+    buffer->pending = 0;
 }
 
-static void flush_if_any(int fd, buffer *b)
+static void flush_if_any(int fd, socket_buffer *buffer)
 {
-    if (!b)
+    if (!buffer)
         return;
-    pthread_mutex_lock(&b->lock);
-    if (b->pending)
-        flush(fd, b);
-    pthread_mutex_unlock(&b->lock);
+    pthread_mutex_lock(&buffer->lock);
+    if (buffer->pending)
+        flush(fd, buffer);
+    pthread_mutex_unlock(&buffer->lock);
 }
 
-static bool gather(int fd, buffer *b, const struct iovec *parts, int count, size_t total)
+/* Keeps a small packet for later, as long as there is more to read; false: to be written now. */
+static bool queue_small(int fd, socket_buffer *buffer, const struct iovec *parts, int count,
+                        size_t total)
 {
-    if (current != fd || total > SMALL || unread(b) <= 0 || b->pending + total > OUT)
+    if (current != fd || total > SMALL || unread(buffer) <= 0 || buffer->pending + total > OUT)
         return false;
     for (int i = 0; i < count; i++) {
-        memcpy(b->out + b->pending, parts[i].iov_base, parts[i].iov_len);
-        b->pending += (int)parts[i].iov_len;
+        memcpy(buffer->out + buffer->pending, parts[i].iov_base, parts[i].iov_len);
+        buffer->pending += (int)parts[i].iov_len;
     }
     return true;
 }
 
 ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
 {
-    buffer *b = buffer_of(fd);
-    if (!b)
+    socket_buffer *buffer = buffer_of(fd);
+    if (!buffer)
         return __real_writev(fd, parts, count);
     size_t total = 0;
     for (int i = 0; i < count; i++)
         total += parts[i].iov_len;
-    pthread_mutex_lock(&b->lock);
-    ssize_t n = (ssize_t)total;
-    if (!gather(fd, b, parts, count, total)) {
-        if (b->pending)
-            flush(fd, b);
-        n = __real_writev(fd, parts, count);
+    pthread_mutex_lock(&buffer->lock);
+    ssize_t written = (ssize_t)total;
+    if (!queue_small(fd, buffer, parts, count, total)) {
+        if (buffer->pending)
+            flush(fd, buffer);
+        written = __real_writev(fd, parts, count);
     }
-    pthread_mutex_unlock(&b->lock);
-    return n;
+    pthread_mutex_unlock(&buffer->lock);
+    return written;
 }
 
-static ssize_t take(buffer *b, void *to, size_t want)
+static ssize_t copy_out(socket_buffer *buffer, void *to, size_t want)
 {
-    size_t have = (size_t)unread(b), n = want < have ? want : have;
-    memcpy(to, b->bytes + b->first, n);
-    __atomic_store_n(&b->first, b->first + (int)n, __ATOMIC_RELAXED);
-    return (ssize_t)n;
+    size_t have = (size_t)unread(buffer);
+    size_t length = want < have ? want : have;
+    memcpy(to, buffer->bytes + buffer->first, length);
+    __atomic_store_n(&buffer->first, buffer->first + (int)length, __ATOMIC_RELAXED);
+    return (ssize_t)length;
 }
 
 ssize_t __wrap_recv(int fd, void *to, size_t want, int flags)
 {
-    buffer *b = buffer_of(fd);
-    if (!b && skipped) { /* one of paho's pipes: it can wait */
+    socket_buffer *buffer = buffer_of(fd);
+    if (!buffer && skipped) { /* one of paho's pipes: it can wait */
         errno = EAGAIN;
         return -1;
     }
-    if (!b || flags)
+    if (!buffer || flags)
         return __real_recv(fd, to, want, flags);
     current = fd;
-    if (unread(b) > 0)
-        return take(b, to, want);
-    flush_if_any(fd, b);
+    if (unread(buffer) > 0)
+        return copy_out(buffer, to, want);
+    flush_if_any(fd, buffer);
     if (want >= ROOM)
         return __real_recv(fd, to, want, flags);
-    ssize_t got = __real_recv(fd, b->bytes, ROOM, 0);
+    ssize_t got = __real_recv(fd, buffer->bytes, ROOM, 0);
     if (got <= 0)
         return got;
     arrival = pp_now_ns();
-    __atomic_store_n(&b->first, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&b->end, (int)got, __ATOMIC_RELEASE);
-    return take(b, to, want);
+    __atomic_store_n(&buffer->first, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&buffer->end, (int)got, __ATOMIC_RELEASE);
+    return copy_out(buffer, to, want);
 }
 
-/* Marks the sockets whose bytes lie here already as ready for what was asked; how many are. paho reads only where it could
- * also write, and a socket that just gave bytes is taken for writable: a full one costs it one refused write. */
-static int mark(struct pollfd *fds, nfds_t count, int ready)
+/* Marks the sockets whose bytes lie here already as ready for what was asked; how many are. paho
+ * reads only where it could also write, and a socket that just gave bytes is taken for writable: a
+ * full one costs it one refused write. */
+static int mark_ready(struct pollfd *fds, nfds_t count, int ready)
 {
     for (nfds_t i = 0; i < count; i++)
         if (unread(buffer_of(fds[i].fd)) > 0) {
@@ -190,8 +209,8 @@ static int mark(struct pollfd *fds, nfds_t count, int ready)
     return ready;
 }
 
-/* The kernel is asked when none of these sockets has bytes here, and now and then about the rest: other sockets, room to
- * write. */
+/* The kernel is asked when none of these sockets has bytes here, and now and then about the rest:
+ * other sockets, room to write. */
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     bool buffered = false;
@@ -211,24 +230,29 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
         skipped = 0;
         ready = __real_poll(fds, count, 0);
     }
-    return ready < 0 ? ready : mark(fds, count, ready);
+    return ready < 0 ? ready : mark_ready(fds, count, ready);
 }
 
 int __wrap_close(int fd)
 {
-    buffer *b = buffer_of(fd);
-    if (b)
-        forget(b);
+    socket_buffer *buffer = buffer_of(fd);
+    if (buffer)
+        reset(buffer);
     return __real_close(fd);
 }
 
-int64_t pp_socket_arrival(void) { return unread(buffer_of(current)) > 0 ? arrival : pp_now_ns(); }
+int64_t pp_socket_arrival(void)
+{
+    if (unread(buffer_of(current)) > 0)
+        return arrival;
+    return pp_now_ns();
+}
 
 void pp_socket_cut(void)
 {
-    buffer *b = buffer_of(current);
-    if (!b)
+    socket_buffer *buffer = buffer_of(current);
+    if (!buffer)
         return;
     shutdown(current, SHUT_RDWR);
-    forget(b);
+    reset(buffer);
 }

@@ -33,12 +33,14 @@ typedef struct module_state {
     PyTypeObject *group[GROUPS_MAX]; /* of parameters */
 } module_state;
 
-/* Files that add types and functions to the module, one row each, in this order; -1 with an exception set. */
-#define PP_PARTS(X)                                                                              \
-    X(tables)                                                                                    \
-    X(params_types)                                                                              \
-    X(derived_type) X(twin_type) X(stream_types) X(observer_type) X(geometry) X(sweep) X(frames) \
-        X(lines)
+/* Files that add types and functions to the module, one row each, in this order; -1 with an
+ * exception set. */
+#define PP_PARTS(X) \
+    X(tables)       \
+    X(params_types) \
+    X(derived_type) \
+    X(twin_type)    \
+    X(journal_type) X(stream_type) X(observer_type) X(geometry) X(sweep) X(frames) X(lines)
 #define PP_PART(name) int add_##name(PyObject *module, module_state *state);
 PP_PARTS(PP_PART)
 #undef PP_PART
@@ -48,10 +50,11 @@ typedef struct params_object {
     pp_params values;
 } params_object;
 
-/* State of the module that defined the type, or a base of it (the limited API of 3.11 has no PyType_GetModuleByDef).
- * NULL with an exception set. */
+/* State of the module that defined the type, or a base of it (the limited API of 3.11 has no
+ * PyType_GetModuleByDef). NULL with an exception set. */
 module_state *state_of(PyTypeObject *type);
-/* Raises ValueError for a refusal: "where = value: text". bad_row names the parameter for PP_RANGE. Returns NULL. */
+/* Raises ValueError for a refusal: "where = value: text". bad_row names the parameter for PP_RANGE.
+ * Returns NULL. */
 PyObject *raise_status(pp_status status, const pp_params *params, int bad_row);
 /* The value of row i as Python sees it: float, int or the name of a choice. */
 PyObject *param_to_python(int row, double value);
@@ -60,8 +63,13 @@ int param_from_python(int row, PyObject *value, double *out);
 /* Sets an attribute of `module` to a type made from the spec; NULL with an exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
 
+/* An object of a heap type, all zero; NULL with an exception set. */
+PyObject *new_object(PyTypeObject *type);
 /* Frees an object that owns nothing but itself, and its reference to its heap type. */
 void plain_dealloc(PyObject *self);
+
+/* A function of METH_FASTCALL or METH_KEYWORDS in a table of methods. */
+#define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 
 /* Params.derive(). */
 PyObject *derived_from(PyObject *self, PyObject *unused);

@@ -8,25 +8,22 @@ static PyMemberDef derived_members[] = {
 #undef PP_DERIVED
     {NULL, 0, 0, 0, NULL}};
 
-PyObject *derived_from(PyObject *self, PyObject *unused)
+PyObject *derived_from(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    (void)unused;
     module_state *state = ((params_object *)self)->state;
     const pp_params *params = &((params_object *)self)->values;
     pp_machine machine;
     pp_status status = pp_machine_derive(params, &machine);
     if (status != PP_OK)
         return raise_status(status, params, -1);
-    allocfunc allocate = (allocfunc)PyType_GetSlot(state->derived, Py_tp_alloc);
-    derived_object *derived = (derived_object *)allocate(state->derived, 0);
+    derived_object *derived = (derived_object *)new_object(state->derived);
     if (derived)
         derived->machine = machine;
     return (PyObject *)derived;
 }
 
-static PyObject *derived_dict(PyObject *self, PyObject *unused)
+static PyObject *derived_dict(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    (void)unused;
     PyObject *dict = PyDict_New();
     for (int i = 0; dict && i < PP_DERIVED_COUNT; i++) {
         PyObject *value = PyFloat_FromDouble(((double *)&((derived_object *)self)->machine)[i]);
@@ -46,17 +43,20 @@ static PyObject *derived_repr(PyObject *self)
     return text;
 }
 
-/* Two float arguments of a method. */
-static int two_floats(PyObject *const *args, Py_ssize_t count, double *a, double *b,
-                      const char *usage)
+/* Arguments of a method, as many floats; usage: what it takes. */
+static int floats_from(PyObject *const *args, Py_ssize_t count, double *values, Py_ssize_t expected,
+                       const char *usage)
 {
-    if (count != 2) {
+    if (count != expected) {
         PyErr_SetString(PyExc_TypeError, usage);
         return -1;
     }
-    *a = PyFloat_AsDouble(args[0]);
-    *b = PyErr_Occurred() ? 0 : PyFloat_AsDouble(args[1]);
-    return PyErr_Occurred() ? -1 : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        values[i] = PyFloat_AsDouble(args[i]);
+        if (PyErr_Occurred())
+            return -1;
+    }
+    return 0;
 }
 
 static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
@@ -72,12 +72,16 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
     npy_intp shape[2] = {PyArray_SIZE(omega), 6};
     PyObject *out = PyArray_SimpleNew(2, shape, NPY_DOUBLE);
     double *row = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
-    const double *w = PyArray_DATA(omega);
+    const pp_machine *machine = &((derived_object *)self)->machine;
+    const double *omega_m = PyArray_DATA(omega);
     for (npy_intp i = 0; row && i < shape[0]; i++, row += 6) {
-        pp_operating_point o =
-            pp_operating_limit(&((derived_object *)self)->machine, w[i], i_max, u_max);
-        row[0] = o.torque, row[1] = o.id, row[2] = o.iq, row[3] = o.ud, row[4] = o.uq,
-        row[5] = o.reachable;
+        pp_operating_point point = pp_operating_limit(machine, omega_m[i], i_max, u_max);
+        row[0] = point.torque;
+        row[1] = point.id;
+        row[2] = point.iq;
+        row[3] = point.ud;
+        row[4] = point.uq;
+        row[5] = point.reachable;
     }
     Py_DECREF(omega);
     return out;
@@ -85,26 +89,21 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
 
 static PyObject *derived_mtpa(PyObject *self, PyObject *amplitude)
 {
-    double i = PyFloat_AsDouble(amplitude);
-    return PyErr_Occurred() ? NULL
-                            : PyFloat_FromDouble(pp_mtpa_id(&((derived_object *)self)->machine, i));
+    double current = PyFloat_AsDouble(amplitude);
+    if (PyErr_Occurred())
+        return NULL;
+    return PyFloat_FromDouble(pp_mtpa_id(&((derived_object *)self)->machine, current));
 }
 
 static PyObject *derived_operating_point(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    double id, iq, omega;
-    if (count != 3) {
-        PyErr_SetString(PyExc_TypeError, "operating_point() takes id, iq and omega_m");
+    double given[3]; /* id, iq, omega_m */
+    if (floats_from(args, count, given, 3, "operating_point() takes id, iq and omega_m") < 0)
         return NULL;
-    }
-    if (two_floats(args, 2, &id, &iq, "") < 0)
-        return NULL;
-    omega = PyFloat_AsDouble(args[2]);
-    if (PyErr_Occurred())
-        return NULL;
-    pp_operating_point o = pp_operating_at(&((derived_object *)self)->machine, id, iq, omega);
-    return Py_BuildValue("{sdsdsdsdsdsd}", "id", o.id, "iq", o.iq, "ud", o.ud, "uq", o.uq, "torque",
-                         o.torque, "omega_m", o.omega_m);
+    pp_operating_point point =
+        pp_operating_at(&((derived_object *)self)->machine, given[0], given[1], given[2]);
+    return Py_BuildValue("{sdsdsdsdsdsd}", "id", point.id, "iq", point.iq, "ud", point.ud, "uq",
+                         point.uq, "torque", point.torque, "omega_m", point.omega_m);
 }
 
 static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -123,31 +122,65 @@ static PyObject *derived_iron_loss(PyObject *self, PyObject *const *args, Py_ssi
                                            &((derived_object *)self)->machine, omega));
 }
 
+typedef double of_current(const pp_machine *machine, double id, double iq);
+
+/* A function of the current over two arrays that broadcast; a number for two numbers. */
+static PyObject *over_currents(PyObject *self, of_current *function, PyObject *id, PyObject *iq)
+{
+    const pp_machine *machine = &((derived_object *)self)->machine;
+    PyObject *d = PyArray_FROM_OTF(id, NPY_DOUBLE, NPY_ARRAY_ALIGNED);
+    PyObject *q = d ? PyArray_FROM_OTF(iq, NPY_DOUBLE, NPY_ARRAY_ALIGNED) : NULL;
+    PyArrayMultiIterObject *pair = NULL;
+    if (q)
+        pair = (PyArrayMultiIterObject *)PyArray_MultiIterNew(2, d, q);
+    PyObject *out = NULL;
+    if (pair)
+        out = PyArray_SimpleNew(pair->nd, pair->dimensions, NPY_DOUBLE);
+    double *to = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
+    while (to && PyArray_MultiIter_NOTDONE(pair)) {
+        const double *at_d = PyArray_MultiIter_DATA(pair, 0);
+        const double *at_q = PyArray_MultiIter_DATA(pair, 1);
+        *to++ = function(machine, *at_d, *at_q);
+        PyArray_MultiIter_NEXT(pair);
+    }
+    Py_XDECREF((PyObject *)pair);
+    Py_XDECREF(q);
+    Py_XDECREF(d);
+    return out ? PyArray_Return((PyArrayObject *)out) : NULL;
+}
+
 static PyObject *derived_copper_loss(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
-    double id, iq;
-    if (two_floats(args, count, &id, &iq, "copper_loss() takes id and iq") < 0)
-        return NULL;
-    return PyFloat_FromDouble(pp_copper_loss(&((derived_object *)self)->machine, id, iq));
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "copper_loss() takes id and iq");
+    return over_currents(self, pp_copper_loss, args[0], args[1]);
+}
+
+static PyObject *derived_torque(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2)
+        return PyErr_Format(PyExc_TypeError, "torque() takes id and iq");
+    return over_currents(self, pp_torque, args[0], args[1]);
 }
 
 static PyMethodDef derived_methods[] = {
     {"as_dict", derived_dict, METH_NOARGS, "as_dict($self, /)\n--\n\nEvery value by name (SI)."},
     {"torque_limit", derived_torque_limit, METH_VARARGS,
-     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\nMost torque at each speed [rad/s] "
-     "within |i| <= i_max and "
-     "|u| <= u_max (phase, "
-     "peak): float64 (n, 6) of torque, id, iq, ud, uq, reachable."},
+     "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\n"
+     "Most torque at each speed [rad/s] within |i| <= i_max and |u| <= u_max (phase, peak): "
+     "float64 (n, 6) of torque, id, iq, ud, uq, reachable."},
     {"mtpa_id", derived_mtpa, METH_O,
      "mtpa_id($self, amplitude, /)\n--\n\nd-axis current [A] of maximum torque per ampere."},
-    {"operating_point", (PyCFunction)(void (*)(void))derived_operating_point, METH_FASTCALL,
-     "operating_point($self, id, iq, omega_m, /)\n--\n\nSteady-state voltages and torque of a "
-     "current and speed."},
-    {"iron_loss", (PyCFunction)(void (*)(void))derived_iron_loss, METH_FASTCALL,
-     "iron_loss($self, params, omega_m, /)\n--\n\nStator iron loss [W] at a speed, open circuit "
-     "flux (Bertotti)."},
-    {"copper_loss", (PyCFunction)(void (*)(void))derived_copper_loss, METH_FASTCALL,
-     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W]."},
+    {"operating_point", AS_METHOD(derived_operating_point), METH_FASTCALL,
+     "operating_point($self, id, iq, omega_m, /)\n--\n\n"
+     "Steady-state voltages and torque of a current and speed."},
+    {"iron_loss", AS_METHOD(derived_iron_loss), METH_FASTCALL,
+     "iron_loss($self, params, omega_m, /)\n--\n\n"
+     "Stator iron loss [W] at a speed, open circuit flux (Bertotti)."},
+    {"copper_loss", AS_METHOD(derived_copper_loss), METH_FASTCALL,
+     "copper_loss($self, id, iq, /)\n--\n\nCopper loss [W] of a current; arrays broadcast."},
+    {"torque", AS_METHOD(derived_torque), METH_FASTCALL,
+     "torque($self, id, iq, /)\n--\n\nAir-gap torque [N m] of a current; arrays broadcast."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot derived_slots[] = {
@@ -158,9 +191,10 @@ static PyType_Slot derived_slots[] = {
     {Py_tp_members, derived_members},
     {Py_tp_methods, derived_methods},
     {0, NULL}};
-static PyType_Spec derived_spec = {"polepair._core.Derived", sizeof(derived_object), 0,
-                                   Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-                                   derived_slots};
+static PyType_Spec derived_spec = {.name = "polepair._core.Derived",
+                                   .basicsize = sizeof(derived_object),
+                                   .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                                   .slots = derived_slots};
 
 int add_derived_type(PyObject *module, module_state *state)
 {

@@ -19,16 +19,18 @@ PyObject *param_to_python(int row, double value)
 /* " T" for a unit worth printing. */
 static PyObject *unit_suffix(const pp_param_info *info)
 {
-    bool plain = info->kind != PP_KIND_REAL || !strcmp(info->unit, "1");
-    return plain ? PyUnicode_FromString("") : PyUnicode_FromFormat(" %s", info->unit);
+    if (info->kind != PP_KIND_REAL || !strcmp(info->unit, "1"))
+        return PyUnicode_FromString("");
+    return PyUnicode_FromFormat(" %s", info->unit);
 }
 
 /* ValueError: group.field = value unit: expected min to max. */
 static PyObject *raise_range(int row, PyObject *value)
 {
     const pp_param_info *info = pp_param_at(row);
-    PyObject *unit = unit_suffix(info), *low = PyFloat_FromDouble(info->min),
-             *high = PyFloat_FromDouble(info->max);
+    PyObject *unit = unit_suffix(info);
+    PyObject *low = PyFloat_FromDouble(info->min);
+    PyObject *high = PyFloat_FromDouble(info->max);
     const char *whole = info->kind == PP_KIND_INT ? "a whole number from " : "";
     if (info->kind == PP_KIND_CHOICE)
         PyErr_Format(PyExc_ValueError, "%s.%s = %R: expected one of %s", info->group, info->field,
@@ -65,13 +67,14 @@ PyObject *raise_status(pp_status status, const pp_params *params, int bad_row)
 static int choice_index(const char *names, const char *name)
 {
     size_t length = strlen(name);
-    for (int k = 0; names; k++) {
+    for (int k = 0;; k++) {
         if (strcspn(names, "|") == length && !strncmp(names, name, length))
             return k;
         names = strchr(names, '|');
-        names = names ? names + 1 : NULL;
+        if (!names)
+            return -1;
+        names++;
     }
-    return -1;
 }
 
 static int choice_from_python(int row, PyObject *value, double *out)

@@ -4,35 +4,43 @@
 #include "polepair/lines.h"
 #include "polepair/format.h"
 
-typedef struct table {
+typedef struct column_list {
     const char *names[PP_STREAM_CHANNELS_MAX];
-    size_t lengths[PP_STREAM_CHANNELS_MAX];
-    const double *columns[PP_STREAM_CHANNELS_MAX];
-    PyArrayObject *owned[PP_STREAM_CHANNELS_MAX];
+    size_t lengths[PP_STREAM_CHANNELS_MAX]; /* of the names */
+    const double *values[PP_STREAM_CHANNELS_MAX];
+    PyArrayObject *owned[PP_STREAM_CHANNELS_MAX]; /* the columns' arrays */
     int count;
-} table;
+} column_list;
 
-/* (name as bytes, column) pairs, each column as long as `rows`. */
-static bool take_columns(PyObject *pairs, npy_intp rows, table *t)
+/* A (name as bytes, column) pair; false where it is none, or not as long as `rows`. */
+static bool take_column(PyObject *pair, npy_intp rows, column_list *to)
 {
-    Py_ssize_t n = PySequence_Size(pairs);
-    for (Py_ssize_t i = 0; i < n && n <= PP_STREAM_CHANNELS_MAX; i++) {
-        PyObject *pair = PySequence_GetItem(pairs, i), *values;
-        Py_ssize_t length;
-        bool good = pair && PyTuple_Check(pair) &&
-                    PyArg_ParseTuple(pair, "y#O", &t->names[i], &length, &values);
-        PyArrayObject *v =
-            good ? (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY) : NULL;
+    Py_ssize_t length;
+    PyObject *values;
+    if (!PyTuple_Check(pair) ||
+        !PyArg_ParseTuple(pair, "y#O", &to->names[to->count], &length, &values))
+        return false;
+    PyArrayObject *column =
+        (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
+    if (!column)
+        return false;
+    to->owned[to->count] = column;
+    to->lengths[to->count] = (size_t)length;
+    to->values[to->count] = PyArray_DATA(column);
+    to->count++;
+    return PyArray_SIZE(column) == rows;
+}
+
+static bool take_columns(PyObject *pairs, npy_intp rows, column_list *to)
+{
+    Py_ssize_t count = PySequence_Size(pairs);
+    bool good = count >= 0 && count <= PP_STREAM_CHANNELS_MAX;
+    for (Py_ssize_t i = 0; i < count && good; i++) {
+        PyObject *pair = PySequence_GetItem(pairs, i);
+        good = pair && take_column(pair, rows, to);
         Py_XDECREF(pair); /* the caller's sequence keeps the names */
-        if (!v)
-            break;
-        t->owned[t->count++] = v;
-        t->lengths[i] = (size_t)length;
-        t->columns[i] = PyArray_DATA(v);
-        if (PyArray_SIZE(v) != rows)
-            break;
     }
-    if (n == t->count && (n == 0 || PyArray_SIZE(t->owned[n - 1]) == rows))
+    if (good)
         return true;
     if (!PyErr_Occurred())
         PyErr_Format(PyExc_ValueError,
@@ -41,47 +49,51 @@ static bool take_columns(PyObject *pairs, npy_intp rows, table *t)
     return false;
 }
 
-static PyObject *written(const char *head, size_t length, const table *t, PyArrayObject *time)
+static PyObject *written(const char *head, size_t length, const column_list *list,
+                         PyArrayObject *time)
 {
+    pp_line_columns columns = {.count = list->count,
+                               .names = list->names,
+                               .lengths = list->lengths,
+                               .values = list->values};
     long rows = (long)PyArray_SIZE(time);
-    char *text = PyMem_Malloc(pp_lines_room(length, t->lengths, t->count, rows) + 1);
+    char *text = PyMem_Malloc(pp_lines_room(length, &columns, rows) + 1);
     if (!text)
         return PyErr_NoMemory();
     size_t size;
     Py_BEGIN_ALLOW_THREADS
-    size = pp_lines_write(head, length, t->names, t->lengths, t->count, t->columns,
-                          PyArray_DATA(time), rows, text);
+    size = pp_lines_write(head, length, &columns, PyArray_DATA(time), rows, text);
     Py_END_ALLOW_THREADS
     PyObject *out = PyBytes_FromStringAndSize(text, (Py_ssize_t)size);
     PyMem_Free(text);
     return out;
 }
 
-static PyObject *call_line_protocol(PyObject *module, PyObject *args)
+static PyObject *call_line_protocol(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     const char *head;
     Py_ssize_t length;
-    PyObject *pairs, *when, *out = NULL;
-    table t = {0};
+    PyObject *pairs, *when;
+    PyObject *out = NULL;
+    column_list columns = {0};
     if (!PyArg_ParseTuple(args, "y#OO:line_protocol", &head, &length, &pairs, &when))
         return NULL;
     PyArrayObject *time = (PyArrayObject *)PyArray_FROM_OTF(when, NPY_INT64, NPY_ARRAY_IN_ARRAY);
-    if (time && take_columns(pairs, PyArray_SIZE(time), &t))
-        out = written(head, (size_t)length, &t, time);
-    for (int i = 0; i < t.count; i++)
-        Py_DECREF((PyObject *)t.owned[i]);
+    if (time && take_columns(pairs, PyArray_SIZE(time), &columns))
+        out = written(head, (size_t)length, &columns, time);
+    for (int i = 0; i < columns.count; i++)
+        Py_DECREF((PyObject *)columns.owned[i]);
     Py_XDECREF((PyObject *)time);
     return out;
 }
 
-static PyMethodDef lines_calls[] = {{"line_protocol", call_line_protocol, METH_VARARGS,
-                                     "line_protocol(head, columns, time, /)\n--\n\nLine protocol "
-                                     "of rows: columns are (name, float64 values) pairs, "
-                                     "time in ns."},
-                                    {NULL, NULL, 0, NULL}};
+static PyMethodDef lines_calls[] = {
+    {"line_protocol", call_line_protocol, METH_VARARGS,
+     "line_protocol(head, columns, time, /)\n--\n\n"
+     "Line protocol of rows: columns are (name, float64 values) pairs, time in ns."},
+    {NULL, NULL, 0, NULL}};
 
-int add_lines(PyObject *module, module_state *state)
+int add_lines(PyObject *module, module_state *Py_UNUSED(state))
 {
-    return (void)state, PyModule_AddFunctions(module, lines_calls);
+    return PyModule_AddFunctions(module, lines_calls);
 }

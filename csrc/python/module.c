@@ -47,8 +47,14 @@ static PyModuleDef_Slot module_slots[] = {
 #endif
     {0, NULL}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_core",      "C core of polepair.",
-                                        sizeof(module_state),  NULL,         module_slots,
-                                        module_traverse,       module_clear, NULL};
+static struct PyModuleDef definition = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_core",
+    .m_doc = "C core of polepair.",
+    .m_size = sizeof(module_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+};
 
 PyMODINIT_FUNC PyInit__core(void) { return PyModuleDef_Init(&definition); }

@@ -1,7 +1,14 @@
-/* Params: all parameters of a twin, and one type per group whose attributes are the rows of the table. */
+/* Params: all parameters of a twin, and one type per group whose attributes are the rows of the
+ * table. */
 #include "core.h"
 
 #include <string.h>
+
+/* Value of row `row`. */
+static double *value_of(params_object *params, int row)
+{
+    return &((double *)&params->values)[row];
+}
 
 typedef struct group_object {
     PyObject_HEAD params_object *owner;
@@ -10,7 +17,7 @@ typedef struct group_object {
 static PyObject *field_get(PyObject *self, void *row)
 {
     int i = (int)(intptr_t)row;
-    return param_to_python(i, ((double *)&((group_object *)self)->owner->values)[i]);
+    return param_to_python(i, *value_of(((group_object *)self)->owner, i));
 }
 
 static int field_set(PyObject *self, PyObject *value, void *row)
@@ -21,7 +28,7 @@ static int field_set(PyObject *self, PyObject *value, void *row)
                      pp_param_at(i)->field);
         return -1;
     }
-    return param_from_python(i, value, &((double *)&((group_object *)self)->owner->values)[i]);
+    return param_from_python(i, value, value_of(((group_object *)self)->owner, i));
 }
 
 /* Attributes of each group: getset_stator[] and so on, the closure being the row of the table. */
@@ -57,22 +64,19 @@ static void group_dealloc(PyObject *self)
 static PyObject *group_get(PyObject *self, void *index)
 {
     PyTypeObject *type = ((params_object *)self)->state->group[(intptr_t)index];
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    group_object *group = (group_object *)allocate(type, 0);
+    group_object *group = (group_object *)new_object(type);
     if (group)
         group->owner = (params_object *)Py_NewRef(self);
     return (PyObject *)group;
 }
 
-static PyObject *params_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+static PyObject *params_new(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                            PyObject *Py_UNUSED(kwargs))
 {
-    (void)args;
-    (void)kwargs;
     module_state *state = state_of(type);
     if (!state)
         return NULL;
-    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
-    params_object *self = (params_object *)allocate(type, 0);
+    params_object *self = (params_object *)new_object(type);
     if (self) {
         self->state = state;
         pp_params_default(&self->values);
@@ -96,7 +100,7 @@ static int row_of(PyObject *name)
 static PyObject *params_get(PyObject *self, PyObject *name)
 {
     int row = row_of(name);
-    return row < 0 ? NULL : param_to_python(row, ((double *)&((params_object *)self)->values)[row]);
+    return row < 0 ? NULL : param_to_python(row, *value_of((params_object *)self, row));
 }
 
 static PyObject *params_set(PyObject *self, PyObject *const *args, Py_ssize_t count)
@@ -106,8 +110,7 @@ static PyObject *params_set(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     }
     int row = row_of(args[0]);
-    if (row < 0 ||
-        param_from_python(row, args[1], &((double *)&((params_object *)self)->values)[row]) < 0)
+    if (row < 0 || param_from_python(row, args[1], value_of((params_object *)self, row)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -122,9 +125,8 @@ static PyObject *params_update(PyObject *self, PyObject *other)
     Py_RETURN_NONE;
 }
 
-static PyObject *params_values(PyObject *self, PyObject *unused)
+static PyObject *params_values(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    (void)unused;
     npy_intp size = PP_PARAM_COUNT;
     PyObject *array = PyArray_SimpleNew(1, &size, NPY_DOUBLE);
     if (array)
@@ -145,48 +147,49 @@ static PyObject *params_compare(PyObject *self, PyObject *other, int op)
 
 static PyMethodDef params_methods[] = {
     {"derive", derived_from, METH_NOARGS,
-     "derive($self, /)\n--\n\nConstants of the machine as a Derived. ValueError names the "
-     "parameter that does not "
-     "fit."},
+     "derive($self, /)\n--\n\n"
+     "Constants of the machine as a Derived. ValueError names the parameter that does not fit."},
     {"get", params_get, METH_O,
      "get($self, name, /)\n--\n\nValue of \"group.field\": float, int or the name of a choice."},
-    {"set", (PyCFunction)(void (*)(void))params_set, METH_FASTCALL,
+    {"set", AS_METHOD(params_set), METH_FASTCALL,
      "set($self, name, value, /)\n--\n\nSets \"group.field\"; ValueError names the range."},
     {"update", params_update, METH_O,
      "update($self, other, /)\n--\n\nTakes over every value of another Params."},
     {"values", params_values, METH_NOARGS,
      "values($self, /)\n--\n\nAll values in table order as a new float64 array."},
     {"outline", params_outline, METH_O,
-     "outline($self, part, /)\n--\n\nOutline \"tooth\" (gap contour over one slot pitch) or "
-     "\"magnet\": float64 (n, 3) "
-     "of x [m], y [m], arc flag."},
+     "outline($self, part, /)\n--\n\n"
+     "Outline \"tooth\" (gap contour over one slot pitch) or \"magnet\": "
+     "float64 (n, 3) of x [m], y [m], arc flag."},
     {"dims", params_dims, METH_NOARGS,
      "dims($self, /)\n--\n\nRadii and angles that follow from the parameters, by name (SI)."},
     {"masses", params_masses, METH_NOARGS,
-     "masses($self, /)\n--\n\nVolume, mass, height, axial and transverse inertia of every part, by "
-     "name (SI)."},
+     "masses($self, /)\n--\n\n"
+     "Volume, mass, height, axial and transverse inertia of every part, by name (SI)."},
     {"winding_layout", params_winding, METH_NOARGS,
-     "winding_layout($self, /)\n--\n\nSigned coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) "
-     "of the coil that "
-     "starts in each slot int8 (slots,), 0 for "
-     "none; coil span."},
+     "winding_layout($self, /)\n--\n\n"
+     "Signed coil sides int8 (3, slots); phase (+-1 a, 2 b, 3 c) of the coil that starts in each "
+     "slot int8 (slots,), 0 for none; coil span."},
     {NULL, NULL, 0, NULL}};
 
 /* Params.stator and so on; the closure is the group's index, filled in below. */
 static PyGetSetDef params_getset[GROUPS_MAX + 1];
 
-static PyType_Slot params_slots[] = {
-    {Py_tp_doc, "Params(*args, **kwargs)\n--\n\nEvery parameter of a twin, by group: "
-                "params.magnet.Br. Assignments are checked against the table."},
-    {Py_tp_new, params_new},
-    {Py_tp_dealloc, plain_dealloc},
-    {Py_tp_methods, params_methods},
-    {Py_tp_getset, params_getset},
-    {Py_tp_richcompare, params_compare},
-    {Py_tp_hash, PyObject_HashNotImplemented},
-    {0, NULL}};
-static PyType_Spec params_spec = {"polepair._core.Params", sizeof(params_object), 0,
-                                  Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, params_slots};
+static PyType_Slot params_slots[] = {{Py_tp_doc,
+                                      "Params(*args, **kwargs)\n--\n\n"
+                                      "Every parameter of a twin, by group: params.magnet.Br. "
+                                      "Assignments are checked against the table."},
+                                     {Py_tp_new, params_new},
+                                     {Py_tp_dealloc, plain_dealloc},
+                                     {Py_tp_methods, params_methods},
+                                     {Py_tp_getset, params_getset},
+                                     {Py_tp_richcompare, params_compare},
+                                     {Py_tp_hash, PyObject_HashNotImplemented},
+                                     {0, NULL}};
+static PyType_Spec params_spec = {.name = "polepair._core.Params",
+                                  .basicsize = sizeof(params_object),
+                                  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                                  .slots = params_slots};
 
 /* "stator" -> "polepair._core.Stator". */
 static void group_type_name(const char *group, char *out, size_t size)
@@ -205,8 +208,10 @@ static PyTypeObject *add_group_type(PyObject *module, int i)
                            {Py_tp_dealloc, group_dealloc},
                            {Py_tp_getset, getsets[i]},
                            {0, NULL}};
-    PyType_Spec spec = {names[i], sizeof(group_object), 0,
-                        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+    PyType_Spec spec = {.name = names[i],
+                        .basicsize = sizeof(group_object),
+                        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                        .slots = slots};
     return add_type(module, &spec);
 }
 
@@ -215,8 +220,8 @@ int add_params_types(PyObject *module, module_state *state)
     (void)getset_none;
     for (int i = 0; i < pp_group_count(); i++) {
         const pp_group_info *info = pp_group_at(i);
-        params_getset[i] =
-            (PyGetSetDef){info->name, group_get, NULL, info->doc, (void *)(intptr_t)i};
+        params_getset[i] = (PyGetSetDef){
+            .name = info->name, .get = group_get, .doc = info->doc, .closure = (void *)(intptr_t)i};
         state->group[i] = add_group_type(module, i);
         if (!state->group[i])
             return -1;

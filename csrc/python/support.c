@@ -21,6 +21,12 @@ PyTypeObject *add_type(PyObject *module, PyType_Spec *spec)
     return (PyTypeObject *)type;
 }
 
+PyObject *new_object(PyTypeObject *type)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    return allocate(type, 0);
+}
+
 void plain_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);

@@ -1,4 +1,5 @@
-/* sweep(...) for Python: arrays in, arrays out, signals and progress served while the workers run. */
+/* sweep(...) for Python: arrays in, arrays out, signals and progress served while the workers run.
+ */
 #include "core.h"
 
 /* The arrays behind a pp_sweep; cleared together. */
@@ -59,9 +60,12 @@ static bool take_cases(pp_sweep *s, sweep_arrays *a, PyObject *columns, PyObject
     a->where = a->status ? new_array(s->cases, 0, NPY_INT16) : NULL;
     if (!a->where)
         return false;
-    s->columns = PyArray_DATA(a->columns), s->column_count = (int)PyArray_SIZE(a->columns);
-    s->values = PyArray_DATA(a->values), s->results = PyArray_DATA(a->results);
-    s->status = PyArray_DATA(a->status), s->where = PyArray_DATA(a->where);
+    s->columns = PyArray_DATA(a->columns);
+    s->column_count = (int)PyArray_SIZE(a->columns);
+    s->values = PyArray_DATA(a->values);
+    s->results = PyArray_DATA(a->results);
+    s->status = PyArray_DATA(a->status);
+    s->where = PyArray_DATA(a->where);
     return true;
 }
 
@@ -70,9 +74,8 @@ static bool take_outputs(pp_sweep *s, sweep_arrays *a, PyObject *outputs)
     a->outputs = as_array(outputs, NPY_INT32);
     if (!a->outputs)
         return false;
-    npy_intp n = PyArray_NDIM(a->outputs) == 2 && PyArray_DIM(a->outputs, 1) == 2
-                     ? PyArray_DIM(a->outputs, 0)
-                     : 0;
+    const bool pairs = PyArray_NDIM(a->outputs) == 2 && PyArray_DIM(a->outputs, 1) == 2;
+    const npy_intp n = pairs ? PyArray_DIM(a->outputs, 0) : 0;
     if (n < 1 || n > PP_SWEEP_OUTPUTS_MAX) {
         PyErr_Format(PyExc_ValueError, "outputs: expected 1 to %d rows of (channel, reducer)",
                      PP_SWEEP_OUTPUTS_MAX);
@@ -110,17 +113,19 @@ static bool take_trace(pp_sweep *s, sweep_arrays *a, PyObject *wanted)
     a->trace = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_DOUBLE);
     if (!a->trace)
         return false;
-    s->trace.channels = PyArray_DATA(a->channels), s->trace.count = (int)shape[2];
+    s->trace.channels = PyArray_DATA(a->channels);
+    s->trace.count = (int)shape[2];
     s->trace.out = PyArray_DATA(a->trace);
     return true;
 }
 
-/* Serves signals and progress until the workers are done; false when an exception cancelled the sweep. */
+/* Serves signals and progress until the workers are done; false when an exception cancelled the
+ * sweep. */
 static bool attend(pp_sweep_job *job, PyObject *progress)
 {
-    bool ended, good = true;
-    double pause =
-        0.002; /* short sweeps return at once, long ones are looked at 50 times a second */
+    double pause = 0.002; /* short sweeps return at once, long ones see 50 looks a second */
+    bool good = true;
+    bool ended;
     do {
         Py_BEGIN_ALLOW_THREADS
         ended = pp_sweep_wait(job, pause);
@@ -128,10 +133,8 @@ static bool attend(pp_sweep_job *job, PyObject *progress)
         pause = pause < 0.02 ? 2 * pause : 0.02;
         if (!good)
             continue;
-        PyObject *seen = PyErr_CheckSignals() || progress == Py_None
-                             ? NULL
-                             : PyObject_CallFunction(progress, "l", pp_sweep_done(job));
-        Py_XDECREF(seen);
+        if (!PyErr_CheckSignals() && progress != Py_None)
+            Py_XDECREF(PyObject_CallFunction(progress, "l", pp_sweep_done(job)));
         good = !PyErr_Occurred();
         if (!good)
             pp_sweep_cancel(job);
@@ -139,7 +142,8 @@ static bool attend(pp_sweep_job *job, PyObject *progress)
     return good;
 }
 
-/* Runs the sweep; an exception other than KeyboardInterrupt is passed on. Returns whether it ran to the end, or -1. */
+/* Runs the sweep; an exception other than KeyboardInterrupt is passed on. Returns whether it ran to
+ * the end, or -1. */
 static int run_sweep(const pp_sweep *s, PyObject *progress)
 {
     pp_sweep_job *job = pp_sweep_start(s);
@@ -165,7 +169,8 @@ static PyObject *sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     PyObject *params, *columns, *values, *outputs, *progress = Py_None, *trace = Py_None;
     pp_sweep s = {0};
     sweep_arrays a = {0};
-    int retune = 0, mode = PP_EXACT;
+    int retune = 0;
+    int mode = PP_EXACT;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOdO|piOiO:sweep", names, state->params,
                                      &params, &columns, &values, &s.t_end, &outputs, &retune,
                                      &s.threads, &progress, &mode, &trace))
@@ -179,10 +184,10 @@ static PyObject *sweep(PyObject *module, PyObject *args, PyObject *kwargs)
     if (take_outputs(&s, &a, outputs) && take_cases(&s, &a, columns, values, s.output_count) &&
         take_trace(&s, &a, trace))
         ended = run_sweep(&s, progress);
-    PyObject *result =
-        ended < 0 ? NULL
-                  : Py_BuildValue("OOOOO", a.results, a.status, a.where, ended ? Py_True : Py_False,
-                                  a.trace ? (PyObject *)a.trace : Py_None);
+    PyObject *result = NULL;
+    if (ended >= 0)
+        result = Py_BuildValue("OOOOO", a.results, a.status, a.where, ended ? Py_True : Py_False,
+                               a.trace ? (PyObject *)a.trace : Py_None);
     clear_arrays(&a);
     return result;
 }

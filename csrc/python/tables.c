@@ -18,55 +18,34 @@ static PyObject *table(int count, PyObject *(*row)(int))
 static PyObject *param_row(int i)
 {
     static const char *const kinds[] = {"real", "int", "choice"};
-    const pp_param_info *p = pp_param_at(i);
-    return Py_BuildValue("sssssNddds", p->group, p->field, p->symbol, kinds[p->kind], p->unit,
-                         param_to_python(i, p->def), p->def, p->min, p->max, p->doc);
+    const pp_param_info *info = pp_param_at(i);
+    return Py_BuildValue("sssssNddds", info->group, info->field, info->symbol, kinds[info->kind],
+                         info->unit, param_to_python(i, info->def), info->def, info->min, info->max,
+                         info->doc);
 }
 
 static PyObject *group_row(int i)
 {
-    const pp_group_info *g = pp_group_at(i);
-    return Py_BuildValue("ss", g->name, g->doc);
+    const pp_group_info *info = pp_group_at(i);
+    return Py_BuildValue("ss", info->name, info->doc);
 }
 
 static PyObject *derived_row(int i)
 {
-    const pp_derived_info *d = pp_derived_at(i);
-    return Py_BuildValue("ssss", d->field, d->symbol, d->unit, d->doc);
+    const pp_derived_info *info = pp_derived_at(i);
+    return Py_BuildValue("ssss", info->field, info->symbol, info->unit, info->doc);
 }
 
 static PyObject *channel_row(int i)
 {
-    const pp_channel_info *c = pp_channel_at(i);
-    return Py_BuildValue("sss", c->name, c->unit, c->doc);
-}
-
-static PyObject *parameter_rows(PyObject *m, PyObject *u)
-{
-    return (void)m, (void)u, table(PP_PARAM_COUNT, param_row);
-}
-static PyObject *group_rows(PyObject *m, PyObject *u)
-{
-    return (void)m, (void)u, table(pp_group_count(), group_row);
-}
-static PyObject *derived_rows(PyObject *m, PyObject *u)
-{
-    return (void)m, (void)u, table(PP_DERIVED_COUNT, derived_row);
-}
-static PyObject *channel_rows(PyObject *m, PyObject *u)
-{
-    return (void)m, (void)u, table(PP_CHANNEL_COUNT, channel_row);
+    const pp_channel_info *info = pp_channel_at(i);
+    return Py_BuildValue("sss", info->name, info->unit, info->doc);
 }
 
 static PyObject *estimate_row(int i)
 {
-    const pp_estimate_info *e = pp_estimate_at(i);
-    return Py_BuildValue("sss", e->name, e->unit, e->doc);
-}
-
-static PyObject *estimate_rows(PyObject *m, PyObject *u)
-{
-    return (void)m, (void)u, table(PP_ESTIMATE_COUNT, estimate_row);
+    const pp_estimate_info *info = pp_estimate_at(i);
+    return Py_BuildValue("sss", info->name, info->unit, info->doc);
 }
 
 static PyObject *status_row(int i)
@@ -74,16 +53,40 @@ static PyObject *status_row(int i)
     return Py_BuildValue("ss", pp_status_where((pp_status)i), pp_status_text((pp_status)i));
 }
 
-static PyObject *status_rows(PyObject *m, PyObject *u)
+static PyObject *parameter_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
-    return (void)m, (void)u, table(PP_STATUS_COUNT, status_row);
+    return table(PP_PARAM_COUNT, param_row);
+}
+
+static PyObject *group_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(pp_group_count(), group_row);
+}
+
+static PyObject *derived_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_DERIVED_COUNT, derived_row);
+}
+
+static PyObject *channel_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_CHANNEL_COUNT, channel_row);
+}
+
+static PyObject *estimate_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_ESTIMATE_COUNT, estimate_row);
+}
+
+static PyObject *status_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_STATUS_COUNT, status_row);
 }
 
 static PyMethodDef table_calls[] = {
     {"parameter_rows", parameter_rows, METH_NOARGS,
-     "parameter_rows($module, /)\n--\n\nThe table: (group, field, symbol, kind, unit, default, "
-     "default value, min, "
-     "max, doc) each."},
+     "parameter_rows($module, /)\n--\n\n"
+     "The table: (group, field, symbol, kind, unit, default, default value, min, max, doc) each."},
     {"group_rows", group_rows, METH_NOARGS,
      "group_rows($module, /)\n--\n\nGroups of the table: (name, doc) each."},
     {"derived_rows", derived_rows, METH_NOARGS,
@@ -96,7 +99,7 @@ static PyMethodDef table_calls[] = {
      "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
     {NULL, NULL, 0, NULL}};
 
-int add_tables(PyObject *module, module_state *state)
+int add_tables(PyObject *module, module_state *Py_UNUSED(state))
 {
-    return (void)state, PyModule_AddFunctions(module, table_calls);
+    return PyModule_AddFunctions(module, table_calls);
 }

@@ -86,8 +86,7 @@ static PyObject *finish_run(pp_status status, PyArrayObject *out)
 }
 
 /* pp_twin_run or pp_twin_run_fine. */
-typedef pp_status recorder(const pp_twin *, pp_state *, long, long, bool, const int *, int,
-                           double *);
+typedef pp_status recorder(const pp_twin *, pp_state *, const pp_rows_wanted *);
 
 static PyObject *record(PyObject *object, PyObject *const *args, Py_ssize_t count, recorder *run)
 {
@@ -116,13 +115,18 @@ static PyObject *record(PyObject *object, PyObject *const *args, Py_ssize_t coun
         Py_XDECREF((PyObject *)out);
         return NULL;
     }
-    const int *list = PyArray_DATA(channels);
-    double *to = PyArray_DATA(out);
-    int width = (int)PyArray_SIZE(channels);
+    const pp_rows_wanted wanted = {
+        .rows = rows,
+        .every = every,
+        .stop = stop != 0,
+        .channels = PyArray_DATA(channels),
+        .count = (int)PyArray_SIZE(channels),
+        .out = PyArray_DATA(out),
+    };
     pp_status status;
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS
-    status = run(&self->twin, &self->state, rows, every, stop != 0, list, width, to);
+    status = run(&self->twin, &self->state, &wanted);
     Py_END_ALLOW_THREADS
     self->busy = false;
     Py_DECREF(channels);
@@ -136,7 +140,7 @@ static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t co
 
 static PyObject *twin_run_fine(PyObject *object, PyObject *const *args, Py_ssize_t count)
 {
-    if (((twin_object *)object)->twin.adaptive)
+    if (pp_twin_is_adaptive(&((twin_object *)object)->twin))
         return record(object, args, count, pp_twin_run_fine);
     PyErr_SetString(PyExc_ValueError,
                     "fine: rows within a period need adaptive steps, expected drive.rtol > 0");
@@ -179,17 +183,19 @@ static PyObject *twin_ask(PyObject *object, PyObject *args)
     double speed, load;
     if (!PyArg_ParseTuple(args, "dd:ask", &speed, &load) || !claim((twin_object *)object))
         return NULL;
-    pp_twin_ask(&((twin_object *)object)->twin, speed, load);
+    pp_twin_set_reference(&((twin_object *)object)->twin, speed, load);
     Py_RETURN_NONE;
 }
 
 static PyObject *twin_place(PyObject *object, PyObject *args)
 {
     twin_object *self = (twin_object *)object;
-    double id, iq, omega, theta, torque;
-    if (!PyArg_ParseTuple(args, "ddddd:place", &id, &iq, &omega, &theta, &torque) || !claim(self))
+    pp_observed_state seen;
+    if (!PyArg_ParseTuple(args, "ddddd:place", &seen.id, &seen.iq, &seen.omega_m, &seen.theta_m,
+                          &seen.torque) ||
+        !claim(self))
         return NULL;
-    if (pp_twin_place(&self->twin, &self->state, id, iq, omega, theta, torque) != PP_OK)
+    if (pp_twin_set_state(&self->twin, &self->state, &seen) != PP_OK)
         return PyErr_Format(PyExc_ValueError,
                             "drive.kind: only a foc twin can be placed, expected foc");
     Py_RETURN_NONE;

@@ -1,4 +1,5 @@
-/* First process of the emulated machine (packaging/emulate.sh): runs /lanes with its output on the serial line. */
+/* First process of the emulated machine (packaging/emulate.sh): runs /lanes with its output on the
+ * serial line. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -9,7 +10,8 @@
 int main(void)
 {
     mknod("/dev/ttyS0", S_IFCHR | 0600, makedev(4, 64));
-    int serial = open("/dev/ttyS0", O_RDWR), status = 0;
+    int serial = open("/dev/ttyS0", O_RDWR);
+    int status = 0;
     dup2(serial, 1);
     dup2(serial, 2);
     pid_t child = fork();

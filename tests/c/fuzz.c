@@ -1,5 +1,5 @@
-/* libFuzzer target over one decoder (-DDECODER=JSON, SPARKPLUG, PACKED or FRAME); built by packaging/fuzz.sh with ASan and
- * UBSan. Buffers are exactly as large as a decoder may touch. */
+/* libFuzzer target over one decoder (-DDECODER=JSON, SPARKPLUG, PACKED or FRAME); built by
+ * packaging/fuzz.sh with ASan and UBSan. Buffers are exactly as large as a decoder may touch. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,69 +8,92 @@
 
 enum { JSON, SPARKPLUG, PACKED, FRAME, CHANNELS = 4, ROWS = 32 };
 
-static void add_key(pp_stream_config *c, const char *name, int target)
+static void add_key(pp_stream_config *config, const char *name, int target)
 {
-    pp_key *k = &c->keys[c->key_count++];
-    strcpy(k->name, name);
-    k->length = (int)strlen(name);
-    k->target = target;
+    pp_key *key = &config->keys[config->key_count++];
+    strcpy(key->name, name);
+    key->length = (int)strlen(name);
+    key->target = target;
 }
 
-static pp_stream_config config(void)
+static pp_stream_config fuzz_config(void)
 {
-    pp_stream_config c = {0};
-    c.channels = CHANNELS;
-    c.time_unit = 1e3;
+    pp_stream_config config = {0};
+    config.channels = CHANNELS;
+    config.time_unit = 1e3;
     for (int i = 0; i < PP_ALIASES_MAX; i++)
-        c.alias[i] = (int16_t)(i < CHANNELS       ? i
-                               : i < CHANNELS + 3 ? CHANNELS - i - 1
-                                                  : PP_TO_NOWHERE);
+        config.alias[i] = PP_TO_NOWHERE;
+    for (int i = 0; i < CHANNELS; i++)
+        config.alias[i] = (int16_t)i;
+    config.alias[CHANNELS] = PP_TO_TIME;
+    config.alias[CHANNELS + 1] = PP_TO_SEQ;
+    config.alias[CHANNELS + 2] = PP_TO_BOOT;
     for (int i = 0; i < CHANNELS; i++) {
         char name[2] = {(char)('a' + i), 0};
-        add_key(&c, name, i);
-        c.scale[i] = 0.5;
+        add_key(&config, name, i);
+        config.scale[i] = 0.5;
     }
-    add_key(&c, "t", PP_TO_TIME);
-    add_key(&c, "n", PP_TO_SEQ);
-    add_key(&c, "boot", PP_TO_BOOT);
-    add_key(&c, "dt", PP_TO_STEP);
-    add_key(&c, "s", PP_TO_ROWS);
-    c.layout = (pp_layout){{'P', 'K'}, 2, {2, 8}, {10, 4}, {14, 4}, {18, 2}, {20, 1}, 24, 4};
-    return c;
+    add_key(&config, "t", PP_TO_TIME);
+    add_key(&config, "n", PP_TO_SEQ);
+    add_key(&config, "boot", PP_TO_BOOT);
+    add_key(&config, "dt", PP_TO_STEP);
+    add_key(&config, "s", PP_TO_ROWS);
+    config.layout = (pp_layout){.magic = {'P', 'K'},
+                                .magic_length = 2,
+                                .time = {2, 8},
+                                .seq = {10, 4},
+                                .step = {14, 4},
+                                .samples = {18, 2},
+                                .channels = {20, 1},
+                                .data = 24,
+                                .value = 4};
+    return config;
 }
 
-static pp_refusal frame(const uint8_t *data, size_t size, pp_rows *rows)
+static pp_refusal decode_frame(const uint8_t *data, size_t size, pp_rows *rows)
 {
-    uint8_t *line = malloc(size + size / 254 + 2), *back = malloc(size + 1);
-    size_t n = pp_cobs_encode(data, size, line, size + size / 254 + 2);
-    if (pp_cobs_decode(line, n, back, size + 1) != size || memcmp(back, data, size) != 0)
+    uint8_t *line = malloc(size + size / 254 + 2);
+    uint8_t *back = malloc(size + 1);
+    size_t length = pp_cobs_encode(data, size, line, size + size / 254 + 2);
+    if (pp_cobs_decode(line, length, back, size + 1) != size || memcmp(back, data, size) != 0)
         abort();
     pp_cobs_decode(data, size, back, size);
-    free(line), free(back);
-    pp_frame f;
-    pp_refusal why = pp_frame_read(data, size, &f);
-    if (why != PP_REFUSED_NOT || f.channels != CHANNELS || f.samples > ROWS)
+    free(line);
+    free(back);
+    pp_frame header;
+    pp_refusal why = pp_frame_read(data, size, &header);
+    if (why != PP_REFUSED_NOT || header.channels != CHANNELS || header.samples > ROWS)
         return PP_REFUSED_COUNT;
-    rows->count = f.samples;
-    return pp_frame_values(&f, data, size, NULL, rows->column);
+    rows->count = header.samples;
+    return pp_frame_values(&header, data, size, NULL, rows->column);
+}
+
+static pp_refusal decode(pp_stream_config *config, pp_json_memory *memory, const uint8_t *data,
+                         size_t size, pp_rows *rows)
+{
+    switch (DECODER) {
+    case JSON: return pp_decode_json(config, memory, data, size, rows);
+    case SPARKPLUG: return pp_decode_sparkplug(config, data, size, rows);
+    case PACKED: return pp_decode_packed(config, data, size, rows);
+    default: return decode_frame(data, size, rows);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static pp_json_memory memory;
     static pp_sequence sequence;
-    pp_stream_config c = config();
+    pp_stream_config config = fuzz_config();
     pp_rows rows = {0};
-    rows.room = ROWS, rows.seq = rows.boot = -1;
+    rows.room = ROWS;
+    rows.seq = -1;
+    rows.boot = -1;
     rows.time = malloc(ROWS * sizeof(int64_t));
     for (int i = 0; i < CHANNELS; i++)
         rows.column[i] = malloc(ROWS * sizeof(double));
     uint8_t *exact = malloc(size ? size : 1);
     memcpy(exact, data, size);
-    pp_refusal why = DECODER == JSON        ? pp_decode_json(&c, &memory, exact, size, &rows)
-                     : DECODER == SPARKPLUG ? pp_decode_sparkplug(&c, exact, size, &rows)
-                     : DECODER == PACKED    ? pp_decode_packed(&c, exact, size, &rows)
-                                            : frame(exact, size, &rows);
+    pp_refusal why = decode(&config, &memory, exact, size, &rows);
     if (why == PP_REFUSED_NOT && (rows.count < 1 || rows.count > ROWS))
         abort();
     if (why == PP_REFUSED_NOT && rows.seq >= 0 && DECODER != FRAME) {
@@ -83,6 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (int i = 0; i < CHANNELS; i++)
         free(rows.column[i]);
-    free(rows.time), free(exact);
+    free(rows.time);
+    free(exact);
     return 0;
 }

@@ -1,5 +1,7 @@
-/* Prints a hash of the bits of derived constants and runs: the same for every compiler, optimisation and word width of
- * the vector unit, one for double and one for float (PP_FLOAT). Speed and current at each run's end go to stderr. Built by tests/test_golden.py with the core's sources alone. */
+/* Prints a hash of the bits of derived constants and runs: the same for every compiler,
+ * optimisation and word width of the vector unit, one for double and one for float (PP_FLOAT).
+ * Speed and current at each run's end go to stderr. Built by tests/test_golden.py with the core's
+ * sources alone. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +34,13 @@ static void run(const pp_params *params, long rows)
     }
     mix((const double *)&machine, PP_DERIVED_COUNT);
     pp_twin_start(&twin, &state);
-    if (pp_twin_run(&twin, &state, rows, 3, true, channels, PP_CHANNEL_COUNT, out) != PP_OK)
+    const pp_rows_wanted wanted = {.rows = rows,
+                                   .every = 3,
+                                   .stop = true,
+                                   .channels = channels,
+                                   .count = PP_CHANNEL_COUNT,
+                                   .out = out};
+    if (pp_twin_run(&twin, &state, &wanted) != PP_OK)
         printf("diverged\n");
     mix(out, (size_t)rows * PP_CHANNEL_COUNT);
     const double *last = out + (rows - 1) * PP_CHANNEL_COUNT;

@@ -1,5 +1,6 @@
-/* Sweeps on every instruction set that the machine has: a hash of the exact results, which must not depend on it, and the
- * distance of the other modes from them. Built by packaging/emulate.sh; 0 when all hold. */
+/* Sweeps on every instruction set that the machine has: a hash of the exact results, which must not
+ * depend on it, and the distance of the other modes from them. Built by packaging/emulate.sh; 0
+ * when all hold. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,7 @@ static unsigned long long hash_of(const double *values, size_t count)
     return hash;
 }
 
-static bool sweep(const pp_params *base, pp_mode mode, double *results)
+static bool run_sweep(const pp_params *base, pp_mode mode, double *results)
 {
     static double values[CASES][3];
     static uint8_t status[CASES];
@@ -33,9 +34,20 @@ static bool sweep(const pp_params *base, pp_mode mode, double *results)
         values[i][1] = 1e-5 * (1 + i % 5);
         values[i][2] = 0.01 * (i % 7);
     }
-    pp_sweep s = {base,    columns, 3,       &values[0][0], CASES, 0.02, true, outputs,
-                  OUTPUTS, {0},     results, status,        NULL,  1,    mode};
-    pp_sweep_job *job = pp_sweep_start(&s);
+    pp_sweep sweep = {.base = base,
+                      .columns = columns,
+                      .column_count = 3,
+                      .values = &values[0][0],
+                      .cases = CASES,
+                      .t_end = 0.02,
+                      .retune = true,
+                      .outputs = outputs,
+                      .output_count = OUTPUTS,
+                      .results = results,
+                      .status = status,
+                      .threads = 1,
+                      .mode = mode};
+    pp_sweep_job *job = pp_sweep_start(&sweep);
     if (!job)
         return false;
     while (!pp_sweep_wait(job, 1.0))
@@ -48,14 +60,15 @@ static bool sweep(const pp_params *base, pp_mode mode, double *results)
 }
 
 /* Worst difference of an output over its largest value. */
-static double distance(const double *a, const double *b)
+static double distance(const double *results, const double *expected)
 {
     double worst = 0;
     for (int k = 0; k < OUTPUTS; k++) {
-        double top = 0, apart = 0;
+        double top = 0;
+        double apart = 0;
         for (int i = k; i < CASES * OUTPUTS; i += OUTPUTS) {
-            top = fmax(top, fabs(b[i]));
-            apart = fmax(apart, fabs(a[i] - b[i]));
+            top = fmax(top, fabs(expected[i]));
+            apart = fmax(apart, fabs(results[i] - expected[i]));
         }
         worst = fmax(worst, apart / top);
     }
@@ -67,10 +80,10 @@ static bool compare(const char *name, const pp_params *params)
     static const double limit[PP_MODE_COUNT] = {0, 1e-9, 1e-2};
     static const char *const modes[] = {"exact", "fast", "single"};
     static double plain[CASES * OUTPUTS], results[CASES * OUTPUTS];
-    bool good = pp_sweep_force_isa("plain") && sweep(params, PP_EXACT, plain);
+    bool good = pp_sweep_force_isa("plain") && run_sweep(params, PP_EXACT, plain);
     for (int i = 0; i < 3; i++)
         for (int mode = PP_EXACT; pp_sweep_force_isa(isas[i]) && mode < PP_MODE_COUNT; mode++) {
-            bool ran = sweep(params, mode, results);
+            bool ran = run_sweep(params, mode, results);
             double apart = distance(results, plain);
             printf("%s %s %s %016llx %.1e\n", name, isas[i], modes[mode],
                    hash_of(results, CASES * OUTPUTS), apart);
@@ -81,19 +94,21 @@ static bool compare(const char *name, const pp_params *params)
 
 int main(void)
 {
-    pp_params p;
-    pp_params_default(&p);
-    p.control.speed_ref = 300;
-    p.drive.substeps = 2;
-    bool good = compare("foc", &p);
-    p.drive.rtol = 1e-8;
-    good = compare("foc-adaptive", &p) && good;
-    p.drive.rtol = 0;
-    p.drive.kind = 1, p.drive.u_dc = 24, p.drive.period = 20e-6;
-    good = compare("six-step", &p) && good;
-    p.drive.rtol = 1e-8;
-    good = compare("six-step-adaptive", &p) && good;
-    printf("lanes: %s, best is %s\n", good ? "passed" : "FAILED",
-           (pp_sweep_force_isa(NULL), pp_sweep_isa()));
+    pp_params params;
+    pp_params_default(&params);
+    params.control.speed_ref = 300;
+    params.drive.substeps = 2;
+    bool good = compare("foc", &params);
+    params.drive.rtol = 1e-8;
+    good = compare("foc-adaptive", &params) && good;
+    params.drive.rtol = 0;
+    params.drive.kind = 1;
+    params.drive.u_dc = 24;
+    params.drive.period = 20e-6;
+    good = compare("six-step", &params) && good;
+    params.drive.rtol = 1e-8;
+    good = compare("six-step-adaptive", &params) && good;
+    pp_sweep_force_isa(NULL);
+    printf("lanes: %s, best is %s\n", good ? "passed" : "FAILED", pp_sweep_isa());
     return good ? 0 : 1;
 }

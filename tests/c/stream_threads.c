@@ -1,4 +1,5 @@
-/* A stream under ThreadSanitizer: one thread pushes, two read, one syncs the journal. argv[1]: a folder for the journal. */
+/* A stream under ThreadSanitizer: one thread pushes, two read, one syncs the journal. argv[1]: a
+ * folder for the journal. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,13 +21,13 @@ static void *read_rows(void *unused)
         pp_stream_wait(stream, seen, 0.1);
         int64_t head = pp_stream_head(stream);
         for (; seen < head; seen++) {
-            double a = *(const double *)pp_stream_column(stream, 0, seen),
-                   b = *(const double *)pp_stream_column(stream, 1, seen);
-            if (a != (double)seen || b != -a ||
-                *(const int64_t *)pp_stream_column(stream, -2, seen) != seen)
+            double up = *(const double *)pp_stream_column(stream, 0, seen);
+            double down = *(const double *)pp_stream_column(stream, 1, seen);
+            int64_t number = *(const int64_t *)pp_stream_column(stream, -2, seen);
+            if (up != (double)seen || down != -up || number != seen)
                 abort();
         }
-        if (pp_stream_count(stream).rows < head)
+        if (pp_stream_read_counts(stream).rows < head)
             abort();
     }
     return NULL;
@@ -43,19 +44,20 @@ static void *sync_journal(void *unused)
 
 int main(int count, char **argument)
 {
-    pp_stream_config c = {.format = PP_FORMAT_JSON,
-                          .channels = 2,
-                          .time_unit = 1,
-                          .capacity = 2 * ROWS,
-                          .size_limit = 1000};
-    c.keys[c.key_count++] = (pp_key){"a", 1, 0};
-    c.keys[c.key_count++] = (pp_key){"b", 1, 1};
-    c.keys[c.key_count++] = (pp_key){"n", 1, PP_TO_SEQ};
-    stream = pp_stream_new(&c);
-    journal = count > 1 ? pp_journal_open(argument[1], 1 << 18, 0, 0) : NULL;
+    pp_stream_config config = {.format = PP_FORMAT_JSON,
+                               .channels = 2,
+                               .time_unit = 1,
+                               .capacity = 2 * ROWS,
+                               .size_limit = 1000};
+    config.keys[config.key_count++] = (pp_key){"a", 1, 0};
+    config.keys[config.key_count++] = (pp_key){"b", 1, 1};
+    config.keys[config.key_count++] = (pp_key){"n", 1, PP_TO_SEQ};
+    stream = pp_stream_new(&config);
+    if (count > 1)
+        journal = pp_journal_open(argument[1], 1 << 18, 0, 0);
     if (!stream || !journal)
         return 2;
-    pp_stream_journal(stream, journal, 1);
+    pp_stream_set_journal(stream, journal, 1);
     pthread_t threads[3];
     pthread_create(&threads[0], NULL, read_rows, NULL);
     pthread_create(&threads[1], NULL, read_rows, NULL);
@@ -70,8 +72,8 @@ int main(int count, char **argument)
     pthread_join(threads[1], NULL);
     __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
     pthread_join(threads[2], NULL);
-    pp_stream_journal(stream, NULL, 0);
-    pp_stream_drop(stream);
+    pp_stream_set_journal(stream, NULL, 0);
+    pp_stream_unref(stream);
     pp_journal_close(journal);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "polepair/sweep.h"
+#include "rows.h"
 
 enum { CASES = 37, SAMPLES = 60, EVERY = 7, ROWS = SAMPLES / EVERY + 1, TRACED = 2 };
 static const int traced[TRACED] = {PP_CHANNEL_time, PP_CHANNEL_iq};
@@ -89,9 +90,9 @@ static void compare(const pp_params *base, int threads, int output_count)
         p.load.J = values[i];
         CHECK(status[i] == PP_OK && where[i] == -1 && pp_twin_setup(&p, NULL, &twin) == PP_OK);
         pp_twin_start(&twin, &state);
-        CHECK(pp_twin_run(&twin, &state, SAMPLES + 1, 1, true, channels, 4, alone) == PP_OK);
+        CHECK(run_rows(&twin, &state, SAMPLES + 1, 1, true, channels, 4, alone) == PP_OK);
         pp_twin_start(&twin, &state);
-        CHECK(pp_twin_run(&twin, &state, ROWS, EVERY, true, traced, TRACED, rows) == PP_OK);
+        CHECK(run_rows(&twin, &state, ROWS, EVERY, true, traced, TRACED, rows) == PP_OK);
         CHECK(!memcmp(rows, out + i * ROWS * TRACED, sizeof rows) || base->drive.rtol > 0);
         for (int o = 0; o < output_count; o++) {
             for (int k = 0; k <= SAMPLES; k++)

@@ -17,8 +17,19 @@ int main(void)
         values[i] = 1.0 + 0.4 * i / CASES;
     pp_reduced output = {PP_CHANNEL_omega_m, PP_FINAL};
     for (int round = 0; round < 3; round++) {
-        pp_sweep sweep = {&base, &column, 1,       values, CASES, 0.02, true,    &output,
-                          1,     {0},     results, status, NULL,  4,    PP_EXACT};
+        pp_sweep sweep = {.base = &base,
+                          .columns = &column,
+                          .column_count = 1,
+                          .values = values,
+                          .cases = CASES,
+                          .t_end = 0.02,
+                          .retune = true,
+                          .outputs = &output,
+                          .output_count = 1,
+                          .results = results,
+                          .status = status,
+                          .threads = 4,
+                          .mode = PP_EXACT};
         pp_sweep_job *job = pp_sweep_start(&sweep);
         if (!job)
             return 1;

@@ -232,7 +232,7 @@ TEST(runs_on_without_power)
     double w = EST(&f, omega_m), known = EST(&f, omega_m_sigma),
            where = EST(&f, theta_e) + 2 * PP_PI * (double)f.turns;
     for (int k = 0; k < 100; k++)
-        pp_observer_coast(&f, 1e-3);
+        pp_observer_predict_unpowered(&f, 1e-3);
     CHECK(EST(&f, omega_m) < w && EST(&f, omega_m) > 0.3 * w && EST(&f, omega_m_sigma) > 5 * known);
     double turned = EST(&f, theta_e) + 2 * PP_PI * (double)f.turns - where,
            mean = 0.5 * (w + EST(&f, omega_m));

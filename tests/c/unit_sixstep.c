@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "polepair/twin.h"
+#include "rows.h"
 
 enum { ROWS = 4001 };
 static double out[ROWS * PP_CHANNEL_COUNT];
@@ -29,7 +30,7 @@ static void record(const pp_params *p, long rows, long every)
     memset(&t, 0, sizeof t);
     CHECK(pp_twin_setup(p, NULL, &t) == PP_OK);
     pp_twin_start(&t, &s);
-    CHECK(pp_twin_run(&t, &s, rows, every, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
+    CHECK(run_rows(&t, &s, rows, every, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
 }
 
 /* Mean of a channel over the rows from `first` to `last`. */

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "polepair/twin.h"
+#include "rows.h"
 
 enum { ROWS = 2001 };
 static double out[ROWS * PP_CHANNEL_COUNT];
@@ -39,7 +40,7 @@ static void record(const pp_params *p, long rows, long every)
     pp_twin t = ready(p);
     pp_state s;
     pp_twin_start(&t, &s);
-    CHECK(pp_twin_run(&t, &s, rows, every, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
+    CHECK(run_rows(&t, &s, rows, every, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
     CHECK(s.sample == (rows - 1) * every);
 }
 
@@ -268,20 +269,17 @@ TEST(steps_are_rows_of_the_run)
         /* a run in two parts, one without an end, is the run */
         static double rest[60 * PP_CHANNEL_COUNT];
         pp_twin_start(&t, &s);
-        CHECK(pp_twin_run(&t, &s, 25, 1, false, all, PP_CHANNEL_COUNT, rest) == PP_OK &&
+        CHECK(run_rows(&t, &s, 25, 1, false, all, PP_CHANNEL_COUNT, rest) == PP_OK &&
               s.sample == 25);
-        CHECK(pp_twin_run(&t, &s, 35, 1, true, all, PP_CHANNEL_COUNT,
-                          rest + 25 * PP_CHANNEL_COUNT) == PP_OK);
+        CHECK(run_rows(&t, &s, 35, 1, true, all, PP_CHANNEL_COUNT, rest + 25 * PP_CHANNEL_COUNT) ==
+              PP_OK);
         CHECK(s.sample == 59 && memcmp(rest, out, sizeof rest) == 0);
     }
 }
 
 TEST(runs_carry_what_their_channels_need)
 {
-    CHECK(PP_WITH_FRICTION + PP_WITH_ENERGY + PP_WITH_ANGLE + PP_WITH_VISCOUS ==
-          PP_WITH_EVERYTHING);
-    CHECK((PP_WITH_FRICTION | PP_WITH_ENERGY | PP_WITH_ANGLE | PP_WITH_VISCOUS) ==
-          PP_WITH_EVERYTHING);
+    CHECK((PP_HAS_FRICTION | PP_HAS_ENERGY | PP_HAS_ANGLE | PP_HAS_VISCOUS) == PP_HAS_SHAFT);
     const int speed[] = {PP_CHANNEL_omega_m}, phase[] = {PP_CHANNEL_ia},
               energy[] = {PP_CHANNEL_energy_load};
     const int angle[] = {PP_CHANNEL_iq, PP_CHANNEL_theta_m};
@@ -289,29 +287,29 @@ TEST(runs_carry_what_their_channels_need)
         pp_params p = servo();
         int own = 0;
         if (kind == 1)
-            p.load.viscous = 1e-3, own = PP_WITH_VISCOUS;
+            p.load.viscous = 1e-3, own = PP_HAS_VISCOUS;
         if (kind == 2)
-            p.rotor.coulomb_friction = 1e-3, own = PP_WITH_FRICTION;
+            p.rotor.coulomb_friction = 1e-3, own = PP_HAS_FRICTION;
         pp_twin t = ready(&p);
-        CHECK(pp_twin_needs(&t, speed, 1) == own && pp_twin_needs(&t, angle, 1) == own);
-        CHECK(pp_twin_needs(&t, phase, 1) == (own | PP_WITH_ANGLE));
-        CHECK(pp_twin_needs(&t, angle, 2) == (own | PP_WITH_ANGLE));
-        CHECK(pp_twin_needs(&t, energy, 1) == (own | PP_WITH_ENERGY));
+        CHECK(pp_twin_features(&t, speed, 1) == own && pp_twin_features(&t, angle, 1) == own);
+        CHECK(pp_twin_features(&t, phase, 1) == (own | PP_HAS_ANGLE));
+        CHECK(pp_twin_features(&t, angle, 2) == (own | PP_HAS_ANGLE));
+        CHECK(pp_twin_features(&t, energy, 1) == (own | PP_HAS_ENERGY));
         record(&p, 200, 1);
         pp_state s;
         pp_twin_start(&t, &s);
         static double alone[200];
-        CHECK(pp_twin_run(&t, &s, 200, 1, true, speed, 1, alone) == PP_OK);
+        CHECK(run_rows(&t, &s, 200, 1, true, speed, 1, alone) == PP_OK);
         for (int i = 0; i < 200; i++)
             NEAR(alone[i], AT(i, omega_m), 1e-10 + EPS_RUN * 1e-2);
     }
     pp_params p = servo();
     p.rotor.viscous_friction = 1e-4;
     pp_twin t = ready(&p);
-    CHECK(pp_twin_needs(&t, speed, 1) == PP_WITH_VISCOUS);
+    CHECK(pp_twin_features(&t, speed, 1) == PP_HAS_VISCOUS);
     p = servo(), p.load.quadratic = 1e-6;
     t = ready(&p);
-    CHECK(pp_twin_needs(&t, speed, 1) == PP_WITH_FRICTION);
+    CHECK(pp_twin_features(&t, speed, 1) == PP_HAS_FRICTION);
 }
 
 void unit_twin(void)

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "polepair/twin.h"
+#include "rows.h"
 
 enum { ROWS = 2001 };
 static double out[ROWS * PP_CHANNEL_COUNT];
@@ -39,7 +40,7 @@ static void record(const pp_params *p, long rows, long every)
     pp_twin t = ready(p);
     pp_state s;
     pp_twin_start(&t, &s);
-    CHECK(pp_twin_run(&t, &s, rows, every, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
+    CHECK(run_rows(&t, &s, rows, every, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
     CHECK(s.sample == (rows - 1) * every);
 }
 
@@ -83,7 +84,7 @@ TEST(adaptive_steps_give_up)
         pp_twin t = ready(&p);
         pp_state s;
         pp_twin_start(&t, &s);
-        CHECK(pp_twin_run(&t, &s, 200, 1, true, all, PP_CHANNEL_COUNT, out) == PP_DIVERGED);
+        CHECK(run_rows(&t, &s, 200, 1, true, all, PP_CHANNEL_COUNT, out) == PP_DIVERGED);
         CHECK(s.sample == 199 && isnan(AT(199, omega_m)));
     }
 }
@@ -99,7 +100,7 @@ TEST(fine_rows_lie_between_the_samples)
         pp_twin t = ready(&p);
         pp_state s;
         pp_twin_start(&t, &s);
-        CHECK(pp_twin_run_fine(&t, &s, 100, 4, true, all, PP_CHANNEL_COUNT, fine) == PP_OK &&
+        CHECK(run_fine_rows(&t, &s, 100, 4, true, all, PP_CHANNEL_COUNT, fine) == PP_OK &&
               s.sample == 100);
         record(&p, 101, 1);
         for (int i = 0; i <= 100; i++)
@@ -128,7 +129,7 @@ TEST(fine_rows_lie_between_the_samples)
         NEAR(residual, 0, 1e-5 + EPS_RUN);
         p.drive.rtol = 0;
         t = ready(&p);
-        CHECK(pp_twin_run_fine(&t, &s, 1, 4, true, all, PP_CHANNEL_COUNT, fine) == PP_ARGUMENT);
+        CHECK(run_fine_rows(&t, &s, 1, 4, true, all, PP_CHANNEL_COUNT, fine) == PP_ARGUMENT);
     }
 }
 
@@ -140,12 +141,12 @@ TEST(asked_and_placed)
     pp_state s, before;
     pp_output o;
     pp_twin_start(&t, &s);
-    pp_twin_ask(&t, 70, 1.2);
+    pp_twin_set_reference(&t, 70, 1.2);
     pp_input in = pp_twin_scenario(&t, &s);
     CHECK(in.speed_ref == 70 && in.load_torque == (double)PP_R(1.2));
     /* a steady state stays one */
     double iq = 1.2 / (4.5 * 0.05);
-    CHECK(pp_twin_place(&t, &s, 0, iq, 70, 2.5, 1.2) == PP_OK);
+    CHECK(set_state(&t, &s, 0, iq, 70, 2.5, 1.2) == PP_OK);
     for (int k = 0; k < 200; k++) {
         pp_twin_step(&t, &s, pp_twin_scenario(&t, &s), &o);
         NEAR(o.channel[PP_CHANNEL_omega_m], 70, 0.05);
@@ -153,7 +154,7 @@ TEST(asked_and_placed)
         NEAR(o.channel[PP_CHANNEL_id], 0, 0.1);
         NEAR(o.channel[PP_CHANNEL_theta_m], 2.5 + 70e-4 * k, 2e-3);
     }
-    CHECK(pp_twin_place(&t, &s, -2, 3, -40, 1, 0) == PP_OK);
+    CHECK(set_state(&t, &s, -2, 3, -40, 1, 0) == PP_OK);
     pp_twin_step(&t, &s, in, &o);
     NEAR(o.channel[PP_CHANNEL_id], -2, 1e-5);
     NEAR(o.channel[PP_CHANNEL_iq], 3, 1e-5);
@@ -163,9 +164,8 @@ TEST(asked_and_placed)
     t = ready(&p);
     pp_twin_start(&t, &s);
     before = s;
-    CHECK(pp_twin_place(&t, &s, 0, 1, 1, 1, 0) == PP_ARGUMENT &&
-          memcmp(&s, &before, sizeof s) == 0);
-    pp_twin_ask(&t, 70, 1.2);
+    CHECK(set_state(&t, &s, 0, 1, 1, 1, 0) == PP_ARGUMENT && memcmp(&s, &before, sizeof s) == 0);
+    pp_twin_set_reference(&t, 70, 1.2);
     CHECK(pp_twin_scenario(&t, &s).load_torque == (double)PP_R(1.2));
 }
 
@@ -181,7 +181,7 @@ TEST(nominal_machines)
     m.psi_pm *= 1.25; /* it asks for too little current, and the integrator makes up for it */
     CHECK(pp_twin_setup(&p, &m, &t) == PP_OK);
     pp_twin_start(&t, &s);
-    CHECK(pp_twin_run(&t, &s, 2001, 2, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
+    CHECK(run_rows(&t, &s, 2001, 2, true, all, PP_CHANNEL_COUNT, out) == PP_OK);
     NEAR(AT(2000, omega_m), 100, 0.01);
     CLOSE(AT(2000, torque), 2, 1e-3);
     double first = AT(5, iq);
@@ -198,7 +198,7 @@ TEST(divergence_is_told)
     pp_twin_start(&t, &s);
     pp_status status = PP_OK;
     for (int k = 0; k < 400 && status == PP_OK; k++)
-        status = pp_twin_run(&t, &s, 1, 2000, false, all, PP_CHANNEL_COUNT, out);
+        status = run_rows(&t, &s, 1, 2000, false, all, PP_CHANNEL_COUNT, out);
     CHECK(status == PP_DIVERGED);
 }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair import keyframes, parts, plots, pose, section
+from polepair.draw import keyframes, parts, plots, pose, section
 
 MOTORS = [n for n in pp.catalogue() if pp.load(n).has_geometry]
 

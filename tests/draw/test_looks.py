@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 import polepair as pp
-from polepair import plots, section
+from polepair.draw import plots, section
 
 LIST = Path(__file__).parent / "looks.txt"
 

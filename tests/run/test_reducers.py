@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair import executors
+from polepair.run import executors
 
 REDUCE = {
     "final": lambda x: x[-1],

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair import result as results
-from polepair import twin as twins
+from polepair.run import result as results
+from polepair.run import twin as twins
 
 
 def outrunner(**kw):

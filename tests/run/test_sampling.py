@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair import plans
+from polepair.run import plans
 
 
 def test_a_grid_is_every_combination_in_order():

@@ -7,18 +7,26 @@
 #define INT PP_KIND_INT
 
 static const pp_param_info rows[PP_PARAM_COUNT] = {
-#define PP_PARAM(group, field, symbol, kind, unit, def, min, max, doc) \
-    {#group, #field, symbol, unit, doc, def, min, max, kind},
-#define PP_CHOICE(group, field, def, doc, ...) \
-    {#group,                                   \
-     #field,                                   \
-     "",                                       \
-     PP_NAMES(__VA_ARGS__),                    \
-     doc,                                      \
-     PP_##group##_##field##_##def,             \
-     0,                                        \
-     PP_##group##_##field##_COUNT - 1,         \
-     PP_KIND_CHOICE},
+#define PP_PARAM(in, name, sign, which, si, preset, least, most, text) \
+    {.group = #in,                                                     \
+     .field = #name,                                                   \
+     .symbol = sign,                                                   \
+     .unit = si,                                                       \
+     .doc = text,                                                      \
+     .def = preset,                                                    \
+     .min = least,                                                     \
+     .max = most,                                                      \
+     .kind = which},
+#define PP_CHOICE(in, name, preset, text, ...) \
+    {.group = #in,                             \
+     .field = #name,                           \
+     .symbol = "",                             \
+     .unit = PP_NAMES(__VA_ARGS__),            \
+     .doc = text,                              \
+     .def = PP_##in##_##name##_##preset,       \
+     .min = 0,                                 \
+     .max = PP_##in##_##name##_COUNT - 1,      \
+     .kind = PP_KIND_CHOICE},
 #include "polepair/params.def"
 };
 
@@ -54,12 +62,12 @@ static const char *after(const char *text, const char *prefix)
 
 int pp_param_find(const char *name)
 {
+    PP_ASSERT(name);
     for (int i = 0; i < PP_PARAM_COUNT; i++) {
-        const char *rest = after(name, rows[i].group);
-        if (rest && *rest == '.')
-            rest = after(rest + 1, rows[i].field);
-        else
-            rest = NULL;
+        const char *dot = after(name, rows[i].group);
+        if (!dot || *dot != '.')
+            continue;
+        const char *rest = after(dot + 1, rows[i].field);
         if (rest && !*rest)
             return i;
     }
@@ -75,6 +83,7 @@ void pp_params_default(pp_params *params)
 
 bool pp_param_valid(int i, double value)
 {
+    PP_ASSERT(i >= 0 && i < PP_PARAM_COUNT);
     if (!pp_finite(value) || value < rows[i].min || value > rows[i].max)
         return false;
     return rows[i].kind == PP_KIND_REAL || value == (double)(int64_t)value;

@@ -1,192 +1,270 @@
 /* Running a twin: one step, or rows of chosen channels. */
 #include "polepair/twin.h"
 
+enum { PP_GROUPS = 1 };
+
+/* Where the rows of a run go. */
+typedef struct pp_sink {
+    const int *channels;
+    int count;
+    double *out;
+    long every, next; /* periods between rows, the sample of the next one */
+    long fine;        /* rows of a period from the steps within it; 0: rows at samples only */
+    long fine_row;    /* the next of them */
+    double period;    /* [s] */
+    pp_look look;     /* of the sample, for the rows behind it */
+} pp_sink;
+
+PP_INLINE bool pp_sink_stopped(const pp_sink *sink)
+{
+    (void)sink;
+    return false;
+}
+
+PP_INLINE void emit(pp_sink *sink, const pp_look *look)
+{
+    for (int c = 0; c < sink->count; c++)
+        *sink->out++ = (double)pp_look_channel(look, (pp_channel)sink->channels[c]);
+}
+
+PP_INLINE long pp_sink_take(pp_sink *sink, int group, const pp_look *look, pp_mask due, long k)
+{
+    (void)group;
+    (void)due;
+    if (k == sink->next) {
+        if (sink->fine > 0)
+            sink->look = *look;
+        else
+            emit(sink, look);
+        sink->fine_row = 0;
+        sink->next += sink->every;
+    }
+    return sink->next - k;
+}
+
+/* A row of the values y, as they lie in an adaptive step. */
+static void emit_values(pp_sink *sink, const pp_real *y, const void *held, pp_real sample)
+{
+    pp_look look = sink->look;
+    pp_energy energy;
+    look.sample = sample;
+    switch (look.machine) {
+#define PP_MACHINE(kind, when, doc)                                                      \
+    case PP_MACHINE_##kind: {                                                            \
+        pp_##kind##_state x;                                                             \
+        pp_##kind##_going on = {.m = &look.m->machine.kind, .x = &x, .energy = &energy}; \
+        pp_##kind##_unpack(y, held, &x, &energy);                                        \
+        on.held = *(const pp_##kind##_held *)held;                                       \
+        look.going = &on;                                                                \
+        look.seen = pp_##kind##_sense(on.m, &x);                                         \
+        emit(sink, &look);                                                               \
+        break;                                                                           \
+    }
+#include "polepair/parts.def"
+    }
+}
+
+/* Emits the rows that lie in an adaptive step. */
+static void emit_within(void *context, const pp_rk *step, const void *held, pp_real begin)
+{
+    pp_sink *sink = context;
+    for (; sink->fine_row < sink->fine; sink->fine_row++) {
+        const pp_real part = (pp_real)sink->fine_row / (pp_real)sink->fine;
+        const pp_real fraction = (part * (pp_real)sink->period - begin) / step->h;
+        pp_real y[PP_RK_MAX] = {0};
+        if (fraction >= 1)
+            return;
+        for (int i = 0; i < step->n; i++)
+            y[i] = pp_rk_between(step, i, fraction);
+        emit_values(sink, y, held, sink->look.sample + part);
+    }
+}
+
+#define PP_FAMILY pmsm
+#define PP_RICH 0
+#include "polepair/model/loop.h"
+#define PP_FAMILY pmsm
+#define PP_RICH 1
+#include "polepair/model/loop.h"
+#define PP_FAMILY sixstep
+#define PP_RICH 0
+#include "polepair/model/loop.h"
+#define PP_FAMILY sixstep
+#define PP_RICH 1
+#include "polepair/model/loop.h"
+
+static void run(const pp_course *course, const pp_twin *twin, pp_state *state, pp_sink *sink)
+{
+    pp_run x = state->run;
+    switch (course->kinds.machine) {
+#define PP_MACHINE(kind, when, doc)                                 \
+    case PP_MACHINE_##kind:                                         \
+        if (pp_is_plain(&course->kinds, &PP_PLAIN_##kind))          \
+            pp_loop_##kind##_plain(course, &twin->model, &x, sink); \
+        else                                                        \
+            pp_loop_##kind##_rich(course, &twin->model, &x, sink);  \
+        break;
+#include "polepair/parts.def"
+    }
+    state->run = x;
+    state->sample += course->periods;
+}
+
+/* The course of a twin from its state on; `features` beside the twin's own. */
+static pp_course course_of(const pp_twin *twin, const pp_state *state, long periods, bool stop,
+                           int features)
+{
+    pp_course course = {
+        .kinds = twin->kinds,
+        .first = state->sample,
+        .samples = periods + stop,
+        .periods = periods,
+        .substeps = twin->substeps,
+        .period = twin->period,
+        .open_loop = twin->open_loop,
+    };
+    course.kinds.features |= features;
+    return course;
+}
+
 void pp_twin_start(const pp_twin *twin, pp_state *state)
 {
-    pp_state s = {0};
-    if (twin->six_step)
-        s.run.bldc = pp_bldc_start();
-    else
-        s.run.foc = pp_foc_start();
-    *state = s;
+    pp_run_start(&twin->kinds, &state->run);
+    state->sample = 0;
+}
+
+static pp_seen sense(const pp_twin *twin, const pp_run *x)
+{
+    switch (twin->kinds.machine) {
+#define PP_MACHINE(kind, when, doc) \
+    case PP_MACHINE_##kind: return pp_##kind##_sense(&twin->model.machine.kind, &x->machine.kind);
+#include "polepair/parts.def"
+    }
+    __builtin_unreachable();
 }
 
 pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state)
 {
-    const pp_scenario *s = twin->six_step ? &twin->model.bldc.scenario : &twin->model.foc.scenario;
-    pp_real k = (pp_real)state->sample;
-    return (pp_input){pp_scenario_speed(s, k), pp_scenario_load(s, k)};
+    const pp_seen seen = sense(twin, &state->run);
+    const pp_real sample = (pp_real)state->sample;
+    return (pp_input){
+        .speed_ref = (double)pp_ramp_at(&twin->model.reference, sample),
+        .load_torque = (double)pp_load_torque(twin->kinds.load, &twin->model, sample, &seen),
+    };
 }
 
-/* Out of line, so that the loops of fixed steps stay lean. */
-static __attribute__((noinline)) void foc_adapt(const pp_foc_model *m, pp_foc_run *x, pp_real load)
+void pp_twin_set_reference(pp_twin *twin, double speed_ref, double load_torque)
 {
-    pp_foc_adapt(m, x, load, NULL, NULL);
+    twin->model.reference = (pp_ramp){.speed_ref = (pp_real)speed_ref, .sign = 1, .limit = 0};
+    twin->kinds.load = PP_LOAD_step;
+    twin->model.load.step = (pp_step){.torque = (pp_real)load_torque, .sample = 0};
 }
 
-static __attribute__((noinline)) void bldc_adapt(const pp_bldc_model *m, pp_bldc_run *x,
-                                                 pp_bldc_input in, pp_real span)
+pp_status pp_twin_set_state(const pp_twin *twin, pp_state *state, const pp_observed_state *seen)
 {
-    pp_bldc_adapt(&m->motor, &x->motor, in, span, &m->tolerance, &x->step, &x->energy, NULL, NULL);
-}
-
-PP_INLINE void foc_move(const pp_twin *twin, pp_foc_run *x, pp_real load, int with)
-{
-    if (twin->adaptive)
-        foc_adapt(&twin->model.foc, x, load);
-    else
-        pp_foc_move(&twin->model.foc, x, &load, 1, twin->substeps, with);
-}
-
-PP_INLINE void bldc_move(const pp_twin *twin, pp_bldc_run *x, pp_bldc_input in, long periods,
-                         int with)
-{
-    if (twin->adaptive)
-        bldc_adapt(&twin->model.bldc, x, in, (pp_real)((double)periods * twin->period));
-    else
-        pp_bldc_run_period(&twin->model.bldc, x, in, twin->substeps, with);
-}
-
-void pp_twin_ask(pp_twin *twin, double speed_ref, double load_torque)
-{
-    pp_scenario *s = twin->six_step ? &twin->model.bldc.scenario : &twin->model.foc.scenario;
-    s->speed_ref = speed_ref;
-    s->ramp_limit = 0;
-    s->load_torque = load_torque;
-    s->load_sample = 0;
-}
-
-pp_status pp_twin_place(const pp_twin *twin, pp_state *state, double id, double iq, double omega_m,
-                        double theta_m, double torque)
-{
-    if (twin->six_step)
+    if (twin->kinds.machine != PP_MACHINE_pmsm || twin->kinds.control != PP_CONTROL_foc)
         return PP_ARGUMENT;
-    const pp_foc_model *m = &twin->model.foc;
-    pp_state s = *state;
-    pp_foc_run *x = &s.run.foc;
-    pp_real d = (pp_real)id, q = (pp_real)iq, R = m->motor.a / (m->motor.s * m->motor.i_d);
-    x->motor.d = d / m->motor.i_d;
-    x->motor.q = q / m->motor.i_q;
-    x->motor.w = (pp_real)omega_m / m->motor.from_w;
-    x->motor.theta = (pp_real)theta_m;
-    x->control = (pp_foc_state){(pp_real)torque, R * d, R * q};
-    *state = s;
+    const pp_pmsm *m = &twin->model.machine.pmsm;
+    const pp_real id = (pp_real)seen->id;
+    const pp_real iq = (pp_real)seen->iq;
+    const pp_real Rs = m->a / (m->s * m->Ld_inv);
+    pp_pmsm_state *x = &state->run.machine.pmsm;
+    x->d = id / m->Ld_inv;
+    x->q = iq / m->Lq_inv;
+    x->w = (pp_real)seen->omega_m / m->from_w;
+    x->theta = (pp_real)seen->theta_m;
+    state->run.control.foc = (pp_foc_state){.w = (pp_real)seen->torque, .d = Rs * id, .q = Rs * iq};
     return PP_OK;
 }
 
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out)
 {
-    pp_real k = (pp_real)state->sample++;
-    if (twin->six_step) {
-        const pp_bldc_model *m = &twin->model.bldc;
-        pp_bldc_run *x = &state->run.bldc;
-        pp_bldc_input in = pp_bldc_sample(m, x, input.speed_ref, input.load_torque);
-        for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
-            out->channel[c] = pp_bldc_channel(m, x, k, in, c);
-        bldc_move(twin, x, in, 1, PP_WITH_EVERYTHING);
-    } else {
-        const pp_foc_model *m = &twin->model.foc;
-        pp_foc_run *x = &state->run.foc;
-        pp_foc_sample(m, x, input.speed_ref, twin->mtpa);
-        for (int c = 0; out && c < PP_CHANNEL_COUNT; c++)
-            out->channel[c] = pp_foc_channel(m, x, k, input.load_torque, c);
-        foc_move(twin, x, (pp_real)input.load_torque, PP_WITH_EVERYTHING);
+    static const int every[PP_CHANNEL_COUNT] = {
+#define PP_CHANNEL(name, owner, unit, doc) PP_CHANNEL_##name,
+#include "polepair/channels.def"
+#undef PP_CHANNEL
+    };
+    pp_twin held = *twin;
+    pp_twin_set_reference(&held, input.speed_ref, input.load_torque);
+    const pp_course course = course_of(&held, state, 1, false, PP_HAS_SHAFT);
+    pp_sink sink = {.channels = every, .every = 1, .next = state->sample};
+    if (out) {
+        sink.count = PP_CHANNEL_COUNT;
+        sink.out = out->channel;
     }
+    run(&course, &held, state, &sink);
 }
 
-int pp_twin_needs(const pp_twin *twin, const int *channels, int count)
+bool pp_twin_is_adaptive(const pp_twin *twin) { return twin->kinds.features & PP_HAS_ADAPTIVE; }
+
+/* What a run has to carry along for a channel. */
+static int features_of(int channel)
 {
-    int with = twin->with;
-    for (int c = 0; c < count; c++) {
-        unsigned bit = 1u << channels[c];
-        with |= bit & PP_CHANNELS_ENERGY ? PP_WITH_ENERGY : 0;
-        with |= bit & (PP_CHANNELS_PHASE | PP_BIT(theta_m)) ? PP_WITH_ANGLE : 0;
+    switch (pp_channel_at(channel)->owner) {
+    case PP_OWNER_angle: return PP_HAS_ANGLE;
+    case PP_OWNER_energy: return PP_HAS_ENERGY;
+    case PP_OWNER_clock:
+    case PP_OWNER_machine: return 0;
     }
-    return with;
+    __builtin_unreachable();
 }
 
-typedef struct pp_record {
-    long rows, every;
-    bool stop;
-    const int *channels;
-    int count;
-    double *out;
-} pp_record;
-
-PP_INLINE void run_foc(const pp_twin *twin, pp_state *state, pp_record r, int with, bool mtpa)
+int pp_twin_features(const pp_twin *twin, const int *channels, int count)
 {
-    const pp_foc_model *m = &twin->model.foc;
-    pp_foc_run x = state->run.foc;
-    long k = state->sample;
-    for (long row = 0; row < r.rows; row++)
-        for (long i = 0; i < r.every; i++, k++) {
-            pp_real sample = (pp_real)k, load = pp_scenario_load(&m->scenario, sample);
-            pp_foc_sample(m, &x, pp_scenario_speed(&m->scenario, sample), mtpa);
-            for (int c = 0; i == 0 && c < r.count; c++)
-                *r.out++ = pp_foc_channel(m, &x, sample, load, r.channels[c]);
-            if (r.stop && row == r.rows - 1)
-                break;
-            foc_move(twin, &x, load, with);
-        }
-    state->run.foc = x;
-    state->sample = k;
+    int features = twin->kinds.features;
+    for (int c = 0; c < count; c++)
+        features |= features_of(channels[c]);
+    return features;
 }
 
-/* Periods from sample k on, at most `most`, over which nothing that drives the machine changes: an adaptive run without
- * speed control steps over them at once. */
-PP_INLINE long held_periods(const pp_twin *twin, long k, long most)
+static bool all_finite(const pp_run *x)
 {
-    pp_real until = twin->model.bldc.scenario.load_sample - (pp_real)k;
-    if (!twin->adaptive || !twin->open_loop)
-        return 1;
-    return until > 0 && until < (pp_real)most ? (long)until : most;
-}
-
-PP_INLINE void run_bldc(const pp_twin *twin, pp_state *state, pp_record r, int with)
-{
-    const pp_bldc_model *m = &twin->model.bldc;
-    pp_bldc_run x = state->run.bldc;
-    long k = state->sample;
-    for (long row = 0; row < r.rows; row++)
-        for (long i = 0, n; i < r.every; i += n, k += n) {
-            pp_real sample = (pp_real)k;
-            pp_bldc_input in = pp_bldc_sample(m, &x, pp_scenario_speed(&m->scenario, sample),
-                                              pp_scenario_load(&m->scenario, sample));
-            for (int c = 0; i == 0 && c < r.count; c++)
-                *r.out++ = pp_bldc_channel(m, &x, sample, in, r.channels[c]);
-            if (r.stop && row == r.rows - 1)
-                break;
-            n = held_periods(twin, k, r.every - i);
-            bldc_move(twin, &x, in, n, with);
-        }
-    state->run.bldc = x;
-    state->sample = k;
-}
-
-static bool all_finite(const pp_real *value, size_t count)
-{
+    const pp_real *value = (const pp_real *)x;
     pp_real sum = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < sizeof *x / sizeof *value; i++)
         sum += value[i] - value[i];
     return sum == 0;
 }
 
-pp_status pp_twin_run(const pp_twin *twin, pp_state *state, long rows, long every, bool stop,
-                      const int *channels, int count, double *out)
+pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted)
 {
-    pp_record r = {rows, every, stop, channels, count, out};
-    int with = twin->adaptive ? 0 : pp_twin_needs(twin, channels, count);
-    bool full = with & ~PP_WITH_SIMPLE;
-    if (twin->six_step)
-        full ? run_bldc(twin, state, r, PP_WITH_EVERYTHING)
-             : run_bldc(twin, state, r, PP_WITH_SIMPLE);
-    else if (full || twin->mtpa)
-        run_foc(twin, state, r, PP_WITH_EVERYTHING, twin->mtpa);
-    else if (with)
-        run_foc(twin, state, r, PP_WITH_SIMPLE, false);
-    else
-        run_foc(twin, state, r, 0, false);
-    return all_finite((const pp_real *)state, offsetof(pp_state, sample) / sizeof(pp_real))
-               ? PP_OK
-               : PP_DIVERGED;
+    const int features = pp_twin_features(twin, wanted->channels, wanted->count);
+    const long periods = (wanted->rows - wanted->stop) * wanted->every;
+    const pp_course course = course_of(twin, state, periods, wanted->stop, features);
+    pp_sink sink = {
+        .channels = wanted->channels,
+        .count = wanted->count,
+        .out = wanted->out,
+        .every = wanted->every,
+        .next = state->sample,
+    };
+    PP_ASSERT(wanted->rows > 0 && wanted->every > 0);
+    run(&course, twin, state, &sink);
+    return all_finite(&state->run) ? PP_OK : PP_DIVERGED;
+}
+
+pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted)
+{
+    pp_course course = course_of(twin, state, wanted->rows, false, 0);
+    pp_sink sink = {
+        .channels = wanted->channels,
+        .count = wanted->count,
+        .out = wanted->out,
+        .every = 1,
+        .next = state->sample,
+        .fine = wanted->every,
+        .period = twin->period,
+    };
+    if (!pp_twin_is_adaptive(twin))
+        return PP_ARGUMENT;
+    course.on_step = emit_within;
+    course.context = &sink;
+    run(&course, twin, state, &sink);
+    if (!wanted->stop)
+        return PP_OK;
+    pp_rows_wanted end = *wanted;
+    end.rows = 1;
+    end.every = 1;
+    end.out = sink.out;
+    return pp_twin_run(twin, state, &end);
 }

@@ -4,61 +4,88 @@
 
 pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
 {
-    pp_observed o;
-    double cold = 1 + p->winding.temperature_coefficient * (p->winding.temperature - 20);
-    double field = 1 + p->magnet.Br_temperature_coefficient * (p->magnet.temperature - 20);
-    o.Ld = (pp_real)m->Ld, o.Lq = (pp_real)m->Lq, o.Ld_inv = (pp_real)(1 / m->Ld),
-    o.Lq_inv = (pp_real)(1 / m->Lq);
-    o.Rs = (pp_real)m->Rs, o.psi = (pp_real)m->psi_pm;
-    o.p = (pp_real)m->pole_pairs, o.p_inv = (pp_real)(1 / m->pole_pairs);
-    o.J_inv = (pp_real)(1 / (m->J + p->load.J));
-    o.viscous = (pp_real)(m->B + p->load.viscous);
-    o.coulomb = (pp_real)(m->T_coulomb + p->load.coulomb);
-    o.Rs_per_K = (pp_real)(m->Rs * p->winding.temperature_coefficient / cold);
-    o.psi_per_K = (pp_real)(m->psi_pm * p->magnet.Br_temperature_coefficient / field);
-    o.winding_T = (pp_real)p->winding.temperature, o.magnet_T = (pp_real)p->magnet.temperature;
-    o.i_max = (pp_real)p->drive.i_max, o.u_dc = (pp_real)p->drive.u_dc;
-    o.torque_max = (pp_real)(1.5 * m->pole_pairs * m->psi_pm * p->drive.i_max);
-    return o;
+    const double cold = 1 + p->winding.temperature_coefficient * (p->winding.temperature - 20);
+    const double field = 1 + p->magnet.Br_temperature_coefficient * (p->magnet.temperature - 20);
+    return (pp_observed){
+        .Ld = (pp_real)m->Ld,
+        .Lq = (pp_real)m->Lq,
+        .Ld_inv = (pp_real)(1 / m->Ld),
+        .Lq_inv = (pp_real)(1 / m->Lq),
+        .Rs = (pp_real)m->Rs,
+        .psi = (pp_real)m->psi_pm,
+        .p = (pp_real)m->pole_pairs,
+        .p_inv = (pp_real)(1 / m->pole_pairs),
+        .J_inv = (pp_real)(1 / (m->J + p->load.J)),
+        .viscous = (pp_real)(m->B + p->load.viscous),
+        .coulomb = (pp_real)(m->T_coulomb + p->load.coulomb),
+        .Rs_per_K = (pp_real)(m->Rs * p->winding.temperature_coefficient / cold),
+        .psi_per_K = (pp_real)(m->psi_pm * p->magnet.Br_temperature_coefficient / field),
+        .winding_T = (pp_real)p->winding.temperature,
+        .magnet_T = (pp_real)p->magnet.temperature,
+        .i_max = (pp_real)p->drive.i_max,
+        .u_dc = (pp_real)p->drive.u_dc,
+        .torque_max = (pp_real)(m->Kt * p->drive.i_max),
+    };
 }
 
-/* Rate of return [1/s] with which a walk stays within this standard deviation (Ornstein-Uhlenbeck). */
-static double returning(double walk, double sigma) { return walk * walk / (2 * sigma * sigma); }
+/* Rate of return [1/s] with which a walk stays within this standard deviation
+ * (Ornstein-Uhlenbeck). */
+static double reversion_rate(double walk, double sigma)
+{
+    return walk * walk / (2 * sigma * sigma);
+}
 
 pp_uncertainty pp_uncertainty_from(const pp_observed *m, double current, bool adapt)
 {
-    pp_uncertainty u;
-    double J = 1 / (double)m->J_inv, torque = (double)m->torque_max;
-    u.current = (pp_real)(current > 0 ? current : 0.005 * (double)m->i_max);
-    u.voltage = (pp_real)(0.001 * (double)m->u_dc);
-    u.load = (pp_real)(0.5 * torque); /* half the full torque within a second, by chance alone */
-    u.acceleration = (pp_real)(0.002 * (double)m->p * torque / J);
-    u.Rs = (pp_real)(adapt ? 0.05 * (double)m->Rs : 0);
-    u.psi = (pp_real)(adapt ? 0.01 * (double)m->psi : 0);
-    u.Rs_start = (pp_real)(adapt ? 0.2 * (double)m->Rs : 0);
-    u.psi_start = (pp_real)(adapt ? 0.05 * (double)m->psi : 0);
-    u.Rs_back = (pp_real)(adapt ? returning(0.05, 0.2) : 0);
-    u.psi_back = (pp_real)(adapt ? returning(0.01, 0.05) : 0);
+    const double J = 1 / (double)m->J_inv;
+    const double torque = (double)m->torque_max;
+    const double measured = current > 0 ? current : 0.005 * (double)m->i_max;
+    pp_uncertainty u = {
+        .current = (pp_real)measured,
+        .voltage = (pp_real)(0.001 * (double)m->u_dc),
+        .load = (pp_real)(0.5 * torque), /* half the full torque within a second, by chance alone */
+        .acceleration = (pp_real)(0.002 * (double)m->p * torque / J),
+    };
+    if (adapt) {
+        u.Rs = (pp_real)(0.05 * (double)m->Rs);
+        u.psi = (pp_real)(0.01 * (double)m->psi);
+        u.Rs_start = (pp_real)(0.2 * (double)m->Rs);
+        u.psi_start = (pp_real)(0.05 * (double)m->psi);
+        u.Rs_back = (pp_real)reversion_rate(0.05, 0.2);
+        u.psi_back = (pp_real)reversion_rate(0.01, 0.05);
+    }
     return u;
 }
 
 void pp_observer_start(pp_observer *o, const pp_observed *m, const pp_uncertainty *noise,
                        double theta_e, double sigma)
 {
-    *o = (pp_observer){0};
-    o->machine = *m;
-    o->noise = *noise;
-    o->adapt = noise->Rs_start > 0 || noise->psi_start > 0;
-    o->x[PP_X_RS] = m->Rs, o->x[PP_X_PSI] = m->psi;
-    double s, c;
-    pp_sincos(theta_e, &s, &c);
-    o->c = (pp_real)c, o->s = (pp_real)s, o->x[PP_X_THETA] = (pp_real)pp_atan2(s, c);
-    o->r = noise->current * noise->current;
-    o->nis = o->nis_short = PP_R(2);
+    PP_ASSERT(m->p >= 1 && noise->current > 0);
+    double sine;
+    double cosine;
+    pp_sincos(theta_e, &sine, &cosine);
+    *o = (pp_observer){
+        .machine = *m,
+        .noise = *noise,
+        .c = (pp_real)cosine,
+        .s = (pp_real)sine,
+        .r = noise->current * noise->current,
+        .nis = PP_R(2),
+        .nis_short = PP_R(2),
+        .adapt = noise->Rs_start > 0 || noise->psi_start > 0,
+    };
+    o->x[PP_X_THETA] = (pp_real)pp_atan2(sine, cosine);
+    o->x[PP_X_RS] = m->Rs;
+    o->x[PP_X_PSI] = m->psi;
     const pp_real start[PP_X_COUNT] = {
-        PP_R(0.05) * m->i_max, PP_R(0.05) * m->i_max,     PP_R(0.02) * m->u_dc / m->psi,
-        (pp_real)sigma,        PP_R(0.1) * m->torque_max, noise->Rs_start,
-        noise->psi_start};
+        [PP_X_ID] = PP_R(0.05) * m->i_max,
+        [PP_X_IQ] = PP_R(0.05) * m->i_max,
+        [PP_X_WE] = PP_R(0.02) * m->u_dc / m->psi,
+        [PP_X_THETA] = (pp_real)sigma,
+        [PP_X_LOAD] = PP_R(0.1) * m->torque_max,
+        [PP_X_RS] = noise->Rs_start,
+        [PP_X_PSI] = noise->psi_start,
+    };
     for (int i = 0; i < PP_X_COUNT; i++)
         o->P[i][i] = start[i] * start[i];
 }
@@ -69,9 +96,10 @@ pp_quality pp_observer_quality(const pp_observer *o)
         return PP_QUALITY_STARTING;
     if (o->nis_short > PP_R(8))
         return PP_QUALITY_INCONSISTENT;
-    bool slow = o->we_mean * o->x[PP_X_PSI] < PP_R(0.01) * o->machine.u_dc;
-    return slow || o->P[PP_X_THETA][PP_X_THETA] > PP_R(0.25) ? PP_QUALITY_UNOBSERVABLE
-                                                             : PP_QUALITY_GOOD;
+    const bool slow = o->we_mean * o->x[PP_X_PSI] < PP_R(0.01) * o->machine.u_dc;
+    if (slow || o->P[PP_X_THETA][PP_X_THETA] > PP_R(0.25))
+        return PP_QUALITY_UNOBSERVABLE;
+    return PP_QUALITY_GOOD;
 }
 
 const pp_estimate_info *pp_estimate_at(int index)
@@ -81,19 +109,33 @@ const pp_estimate_info *pp_estimate_at(int index)
 #include "polepair/estimate.def"
 #undef PP_ESTIMATE
     };
+    PP_ASSERT(index >= 0 && index < PP_ESTIMATE_COUNT);
     return &rows[index];
 }
 
 static double sigma(const pp_observer *o, int i)
 {
+    PP_ASSERT(i >= 0 && i < PP_X_COUNT);
     return pp_root(pp_larger((double)o->P[i][i], 0));
 }
 
-/* Standard deviation of the torque, from the states it is made of. */
-static double torque_sigma(const pp_observer *o, double kt, double dL)
+/* Slopes of the torque where the observer stands; in double also where it runs in float. */
+static pp_torque_slopes torque_slopes(const pp_observer *o)
 {
-    const double by[3] = {1.5 * (double)o->machine.p * dL * (double)o->x[PP_X_IQ], kt,
-                          1.5 * (double)o->machine.p * (double)o->x[PP_X_IQ]};
+    const pp_machine here = {
+        .pole_pairs = (double)o->machine.p,
+        .Ld = (double)o->machine.Ld,
+        .Lq = (double)o->machine.Lq,
+        .psi_pm = (double)o->x[PP_X_PSI],
+    };
+    return pp_torque_slopes_at(&here, (double)o->x[PP_X_ID], (double)o->x[PP_X_IQ]);
+}
+
+/* Standard deviation of the torque, from the states it is made of. */
+static double torque_sigma(const pp_observer *o)
+{
+    const pp_torque_slopes slopes = torque_slopes(o);
+    const double by[3] = {slopes.id, slopes.iq, slopes.psi_pm};
     const int at[3] = {PP_X_ID, PP_X_IQ, PP_X_PSI};
     double sum = 0;
     for (int i = 0; i < 3; i++)
@@ -102,47 +144,43 @@ static double torque_sigma(const pp_observer *o, double kt, double dL)
     return pp_root(pp_larger(sum, 0));
 }
 
-static double magnitude_over(double value, pp_real by)
+/* 0 where the parameter does not go with temperature. */
+static double kelvins(double change, pp_real per_K)
 {
-    return by != PP_R(0) ? pp_magnitude(value / (double)by) : 0;
-}
-
-static double temperature(pp_real at, double change, pp_real per_K)
-{
-    return (double)at + (per_K != PP_R(0) ? change / (double)per_K : 0);
+    return per_K != PP_R(0) ? change / (double)per_K : 0;
 }
 
 double pp_observer_estimate(const pp_observer *o, int which)
 {
     const pp_observed *m = &o->machine;
-    const double psi = (double)o->x[PP_X_PSI], dL = (double)(m->Ld - m->Lq), p = (double)m->p;
-    const double kt = 1.5 * p * (psi + dL * (double)o->x[PP_X_ID]);
+    const double psi = (double)o->x[PP_X_PSI];
     switch ((pp_estimate)which) {
     case PP_ESTIMATE_omega_m: return (double)(o->x[PP_X_WE] * m->p_inv);
     case PP_ESTIMATE_theta_e: return (double)o->x[PP_X_THETA];
     case PP_ESTIMATE_torque_load: return (double)o->x[PP_X_LOAD];
     case PP_ESTIMATE_id: return (double)o->x[PP_X_ID];
     case PP_ESTIMATE_iq: return (double)o->x[PP_X_IQ];
-    case PP_ESTIMATE_torque: return kt * (double)o->x[PP_X_IQ];
+    case PP_ESTIMATE_torque: return torque_slopes(o).iq * (double)o->x[PP_X_IQ];
     case PP_ESTIMATE_Rs: return (double)o->x[PP_X_RS];
     case PP_ESTIMATE_psi_pm: return psi;
     case PP_ESTIMATE_temperature_winding:
-        return temperature(m->winding_T, (double)(o->x[PP_X_RS] - m->Rs), m->Rs_per_K);
+        return (double)m->winding_T + kelvins((double)(o->x[PP_X_RS] - m->Rs), m->Rs_per_K);
     case PP_ESTIMATE_temperature_magnet:
-        return temperature(m->magnet_T, psi - (double)m->psi, m->psi_per_K);
+        return (double)m->magnet_T + kelvins(psi - (double)m->psi, m->psi_per_K);
     case PP_ESTIMATE_omega_m_sigma: return sigma(o, PP_X_WE) * (double)m->p_inv;
     case PP_ESTIMATE_theta_e_sigma: return sigma(o, PP_X_THETA);
     case PP_ESTIMATE_torque_load_sigma: return sigma(o, PP_X_LOAD);
-    case PP_ESTIMATE_torque_sigma: return torque_sigma(o, kt, dL);
+    case PP_ESTIMATE_torque_sigma: return torque_sigma(o);
     case PP_ESTIMATE_Rs_sigma: return sigma(o, PP_X_RS);
     case PP_ESTIMATE_psi_pm_sigma: return sigma(o, PP_X_PSI);
     case PP_ESTIMATE_temperature_winding_sigma:
-        return magnitude_over(sigma(o, PP_X_RS), m->Rs_per_K);
+        return pp_magnitude(kelvins(sigma(o, PP_X_RS), m->Rs_per_K));
     case PP_ESTIMATE_temperature_magnet_sigma:
-        return magnitude_over(sigma(o, PP_X_PSI), m->psi_per_K);
+        return pp_magnitude(kelvins(sigma(o, PP_X_PSI), m->psi_per_K));
     case PP_ESTIMATE_nis: return (double)o->nis;
     case PP_ESTIMATE_current_residual: return pp_root((double)o->r);
     case PP_ESTIMATE_quality: return pp_observer_quality(o);
-    default: return 0;
+    case PP_ESTIMATE_COUNT: break;
     }
+    return 0;
 }

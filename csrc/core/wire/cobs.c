@@ -3,9 +3,11 @@
 
 size_t pp_cobs_encode(const uint8_t *in, size_t length, uint8_t *out, size_t room)
 {
+    PP_ASSERT(in != out || length == 0);
     if (room < length + length / 254 + 1)
         return 0;
-    size_t code_at = 0, n = 1;
+    size_t code_at = 0;
+    size_t n = 1;
     uint8_t code = 1;
     for (size_t i = 0; i < length; i++) {
         if (in[i]) {
@@ -24,7 +26,8 @@ size_t pp_cobs_encode(const uint8_t *in, size_t length, uint8_t *out, size_t roo
 
 size_t pp_cobs_decode(const uint8_t *in, size_t length, uint8_t *out, size_t room)
 {
-    size_t n = 0, i = 0;
+    size_t n = 0;
+    size_t i = 0;
     while (i < length) {
         uint8_t code = in[i++];
         if (code == 0 || (size_t)(code - 1) > length - i || (size_t)code > room - n + 1)

@@ -1,116 +1,128 @@
-/* Sparkplug B payloads (Eclipse Sparkplug 3.0, 6.4; protocol buffers wire format) and packed structs. */
+/* Sparkplug B payloads (Eclipse Sparkplug 3.0, 6.4; protocol buffers wire format) and packed
+ * structs. */
 #include <string.h>
 
 #include "decode.h"
 
+/* What is left to read. */
 typedef struct span {
     const uint8_t *p, *end;
 } span;
 
-static inline bool varint(span *s, uint64_t *out)
+/* A variable-length integer, seven bits a byte, the lowest first. */
+static inline bool read_varint(span *in, uint64_t *out)
 {
-    if (s->p < s->end && *s->p < 128) { /* tags, lengths and small numbers: one byte */
-        *out = *s->p++;
+    if (in->p < in->end && *in->p < 128) { /* tags, lengths and small numbers: one byte */
+        *out = *in->p++;
         return true;
     }
-    uint64_t v = 0;
-    for (int shift = 0; shift < 64 && s->p < s->end; shift += 7) {
-        uint8_t b = *s->p++;
-        v |= (uint64_t)(b & 127) << shift;
-        if (!(b & 128)) {
-            *out = v;
+    uint64_t value = 0;
+    for (int shift = 0; shift < 64 && in->p < in->end; shift += 7) {
+        uint8_t byte = *in->p++;
+        value |= (uint64_t)(byte & 127) << shift;
+        if (!(byte & 128)) {
+            *out = value;
             return true;
         }
     }
     return false;
 }
 
-static inline bool bytes(span *s, size_t n, const uint8_t **at)
+static inline bool read_bytes(span *in, size_t length, const uint8_t **at)
 {
-    if ((size_t)(s->end - s->p) < n)
+    if ((size_t)(in->end - in->p) < length)
         return false;
-    *at = s->p;
-    s->p += n;
+    *at = in->p;
+    in->p += length;
     return true;
 }
 
 /* Length-delimited field. */
-static inline bool inside(span *s, span *part)
+static inline bool read_part(span *in, span *part)
 {
-    uint64_t n;
-    if (!varint(s, &n) || n > (uint64_t)(s->end - s->p))
+    uint64_t length;
+    if (!read_varint(in, &length) || length > (uint64_t)(in->end - in->p))
         return false;
-    *part = (span){s->p, s->p + n};
-    s->p += n;
+    *part = (span){in->p, in->p + length};
+    in->p += length;
     return true;
 }
 
-static bool skip(span *s, uint64_t tag)
+static bool skip_field(span *in, uint64_t tag)
 {
-    uint64_t v;
+    uint64_t value;
     const uint8_t *at;
     span part;
     switch (tag & 7) {
-    case 0: return varint(s, &v);
-    case 1: return bytes(s, 8, &at);
-    case 2: return inside(s, &part);
-    case 5: return bytes(s, 4, &at);
+    case 0: return read_varint(in, &value);
+    case 1: return read_bytes(in, 8, &at);
+    case 2: return read_part(in, &part);
+    case 5: return read_bytes(in, 4, &at);
     default: return false;
     }
 }
 
-/* Datatypes of Sparkplug whose int or long is signed: Int8, Int16, Int32, Int64. */
-static bool is_signed(uint64_t type) { return type >= 1 && type <= 4; }
+/* Datatypes of Sparkplug whose int or long is signed: Int8, Int16 and Int32 between the first and
+ * the last. */
+enum { INT_8 = 1, INT_64 = 4 };
 
-typedef struct metric {
+typedef struct sparkplug_metric {
     span name;
     uint64_t alias, type, bits;
     double real;
     bool has_alias, whole, valued, null;
-} metric;
+} sparkplug_metric;
+
+enum { MILLISECOND = 1000000 }; /* [ns] */
 
 enum { WHOLE_32 = 10, WHOLE_64 = 11, FLOAT_32 = 12, FLOAT_64 = 13, BOOLEAN = 14 };
 
-static bool value_field(span *s, int field, metric *m)
+static bool read_value(span *in, int field, sparkplug_metric *metric)
 {
     const uint8_t *at;
     float single;
-    m->valued = true;
-    m->whole = field == WHOLE_32 || field == WHOLE_64 || field == BOOLEAN;
+    metric->valued = true;
+    metric->whole = field == WHOLE_32 || field == WHOLE_64 || field == BOOLEAN;
     if (field == FLOAT_32) {
-        if (!bytes(s, 4, &at))
+        if (!read_bytes(in, 4, &at))
             return false;
         memcpy(&single, at, 4);
-        m->real = (double)single;
+        metric->real = (double)single;
         return true;
     }
     if (field == FLOAT_64) {
-        if (!bytes(s, 8, &at))
+        if (!read_bytes(in, 8, &at))
             return false;
-        memcpy(&m->real, at, 8);
+        memcpy(&metric->real, at, 8);
         return true;
     }
-    return varint(s, &m->bits);
+    return read_varint(in, &metric->bits);
 }
 
-static bool read_metric(span s, metric *m)
+static bool read_metric(span in, sparkplug_metric *metric)
 {
-    uint64_t tag, v;
-    while (s.p < s.end) {
-        if (!varint(&s, &tag))
+    uint64_t tag, value;
+    while (in.p < in.end) {
+        if (!read_varint(&in, &tag))
             return false;
         bool good;
         switch (tag) {
-        case 1 << 3 | 2: good = inside(&s, &m->name); break;
-        case 2 << 3: good = varint(&s, &m->alias), m->has_alias = true; break;
-        case 4 << 3: good = varint(&s, &m->type); break;
-        case 7 << 3: good = varint(&s, &v), m->null = good && v; break;
-        case WHOLE_32 << 3: good = value_field(&s, WHOLE_32, m); break;
-        case WHOLE_64 << 3: good = value_field(&s, WHOLE_64, m); break;
-        case FLOAT_32 << 3 | 5: good = value_field(&s, FLOAT_32, m); break;
-        case FLOAT_64 << 3 | 1: good = value_field(&s, FLOAT_64, m); break;
-        case BOOLEAN << 3: good = value_field(&s, BOOLEAN, m); break;
-        default: good = skip(&s, tag);
+        case 1 << 3 | 2: good = read_part(&in, &metric->name); break;
+        case 2 << 3:
+            good = read_varint(&in, &metric->alias);
+            metric->has_alias = true;
+            break;
+        case 4 << 3: good = read_varint(&in, &metric->type); break;
+        case 7 << 3:
+            good = read_varint(&in, &value);
+            metric->null = good && value;
+            break;
+        case WHOLE_32 << 3: good = read_value(&in, WHOLE_32, metric); break;
+        case WHOLE_64 << 3: good = read_value(&in, WHOLE_64, metric); break;
+        case FLOAT_32 << 3 | 5: good = read_value(&in, FLOAT_32, metric); break;
+        case FLOAT_64 << 3 | 1: good = read_value(&in, FLOAT_64, metric); break;
+        case BOOLEAN << 3: good = read_value(&in, BOOLEAN, metric); break;
+        default: good = skip_field(&in, tag);
         }
         if (!good)
             return false;
@@ -119,91 +131,103 @@ static bool read_metric(span s, metric *m)
 }
 
 /* Target by alias, or by name; a metric with both is a birth and teaches the alias. */
-static int target_of(pp_stream_config *config, const metric *m)
+static int target_of(pp_stream_config *config, const sparkplug_metric *metric)
 {
-    size_t length = (size_t)(m->name.end - m->name.p);
+    size_t length = (size_t)(metric->name.end - metric->name.p);
+    bool has_alias = metric->has_alias && metric->alias < PP_ALIASES_MAX;
     if (!length)
-        return m->has_alias && m->alias < PP_ALIASES_MAX ? config->alias[m->alias] : PP_TO_NOWHERE;
+        return has_alias ? config->alias[metric->alias] : PP_TO_NOWHERE;
     int target = PP_TO_NOWHERE;
     for (int k = 0; k < config->key_count && target == PP_TO_NOWHERE; k++)
         if ((size_t)config->keys[k].length == length &&
-            memcmp(config->keys[k].name, m->name.p, length) == 0)
+            memcmp(config->keys[k].name, metric->name.p, length) == 0)
             target = config->keys[k].target;
-    if (m->has_alias && m->alias < PP_ALIASES_MAX && target != PP_TO_NOWHERE)
-        config->alias[m->alias] = (int16_t)target;
+    if (has_alias && target != PP_TO_NOWHERE)
+        config->alias[metric->alias] = (int16_t)target;
     return target;
 }
 
-static double real_of(const metric *m)
+static double real_of(const sparkplug_metric *metric)
 {
-    if (m->null)
+    if (metric->null)
         return __builtin_nan("");
-    if (!m->whole)
-        return m->real;
-    if (!is_signed(m->type))
-        return (double)m->bits;
-    return m->type == 4 ? (double)(int64_t)m->bits : (double)(int32_t)(uint32_t)m->bits;
+    if (!metric->whole)
+        return metric->real;
+    if (metric->type == INT_64)
+        return (double)(int64_t)metric->bits;
+    if (metric->type >= INT_8 && metric->type < INT_64)
+        return (double)(int32_t)(uint32_t)metric->bits;
+    return (double)metric->bits;
 }
 
-typedef struct payload {
-    int64_t time;
-    uint64_t seen;
-    bool metric_timed;
-} payload;
+typedef struct sparkplug_payload {
+    int64_t time;      /* in the units of what it came from: metric or payload */
+    uint64_t seen;     /* columns given so far, a bit each */
+    bool metric_timed; /* the time is a metric's */
+} sparkplug_payload;
 
-static pp_refusal place(pp_stream_config *config, const metric *m, payload *p, pp_rows *rows)
+static pp_refusal store_metric(pp_stream_config *config, const sparkplug_metric *metric,
+                               sparkplug_payload *payload, pp_rows *rows)
 {
-    int target = target_of(config, m);
-    if (target == PP_TO_NOWHERE || (!m->valued && !m->null))
+    int target = target_of(config, metric);
+    if (target == PP_TO_NOWHERE || (!metric->valued && !metric->null))
         return PP_REFUSED_NOT;
     if (target >= 0) {
-        double x = real_of(m);
-        if (!m->null && x - x != 0)
+        double value = real_of(metric);
+        if (!metric->null && value - value != 0)
             return PP_REFUSED_NUMBER;
-        if (p->seen >> target & 1)
+        if (payload->seen >> target & 1)
             return PP_REFUSED_KEYS;
-        p->seen |= (uint64_t)1 << target;
-        rows->column[target][0] = x;
+        payload->seen |= (uint64_t)1 << target;
+        rows->column[target][0] = value;
         return PP_REFUSED_NOT;
     }
-    if (!m->whole || m->bits > INT64_MAX)
+    if (!metric->whole || metric->bits > INT64_MAX)
         return PP_REFUSED_NUMBER;
-    if (target == PP_TO_TIME)
-        p->time = (int64_t)m->bits, p->metric_timed = true;
-    else if (target == PP_TO_SEQ)
-        rows->seq = (int64_t)m->bits, rows->short_seq = false;
-    else if (target == PP_TO_BOOT)
-        rows->boot = (int64_t)m->bits;
+    int64_t whole = (int64_t)metric->bits;
+    if (target == PP_TO_TIME) {
+        payload->time = whole;
+        payload->metric_timed = true;
+    } else if (target == PP_TO_SEQ) {
+        rows->seq = whole;
+        rows->short_seq = false;
+    } else if (target == PP_TO_BOOT) {
+        rows->boot = whole;
+    }
     return PP_REFUSED_NOT;
 }
 
-/* A metric in the form that devices send: alias, datatype, float, each with a number of one byte. False: any other. */
-static inline bool place_plain(const pp_stream_config *config, span s, payload *p, pp_rows *rows)
+/* A metric in the form that devices send: alias, datatype, float, each with a number of one byte.
+ * False: any other. */
+static inline bool store_plain_metric(const pp_stream_config *config, span in,
+                                      sparkplug_payload *payload, pp_rows *rows)
 {
-    const uint8_t *b = s.p;
-    if (s.end - b != 9 || b[0] != 2 << 3 || b[1] > 127 || b[2] != 4 << 3 || b[3] > 127 ||
-        b[4] != (FLOAT_32 << 3 | 5))
+    const uint8_t *bytes = in.p;
+    if (in.end - bytes != 9 || bytes[0] != 2 << 3 || bytes[1] > 127 || bytes[2] != 4 << 3 ||
+        bytes[3] > 127 || bytes[4] != (FLOAT_32 << 3 | 5))
         return false;
-    int target = config->alias[b[1]];
-    float x;
-    memcpy(&x, b + 5, 4);
-    if (target < 0 || p->seen >> target & 1 || x - x != 0)
+    int target = config->alias[bytes[1]];
+    float value;
+    memcpy(&value, bytes + 5, 4);
+    if (target < 0 || payload->seen >> target & 1 || value - value != 0)
         return false;
-    p->seen |= (uint64_t)1 << target;
-    rows->column[target][0] = (double)x;
+    payload->seen |= (uint64_t)1 << target;
+    rows->column[target][0] = (double)value;
     return true;
 }
 
-static pp_refusal finish(const pp_stream_config *config, const payload *p, pp_rows *rows)
+static pp_refusal finish_row(const pp_stream_config *config, const sparkplug_payload *payload,
+                             pp_rows *rows)
 {
-    if (!p->seen)
+    if (!payload->seen)
         return PP_REFUSED_KEYS;
-    for (int c = 0; c < config->channels; c++)
-        if (!(p->seen >> c & 1))
-            rows->column[c][0] = __builtin_nan("");
-    int64_t unit = p->metric_timed ? (int64_t)config->time_unit
-                                   : 1000000; /* the payload's own stamp is in ms */
-    if (__builtin_mul_overflow(p->time, unit, &rows->time[0]))
+    for (int channel = 0; channel < config->channels; channel++)
+        if (!(payload->seen >> channel & 1))
+            rows->column[channel][0] = __builtin_nan("");
+    int64_t unit = MILLISECOND; /* of the payload's own stamp */
+    if (payload->metric_timed)
+        unit = (int64_t)config->time_unit;
+    if (__builtin_mul_overflow(payload->time, unit, &rows->time[0]))
         return PP_REFUSED_NUMBER;
     rows->count = 1;
     return PP_REFUSED_NOT;
@@ -212,115 +236,130 @@ static pp_refusal finish(const pp_stream_config *config, const payload *p, pp_ro
 pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, size_t length,
                                pp_rows *rows)
 {
-    span s = {data, data + length}, part;
-    payload p = {0};
-    uint64_t tag, v;
+    PP_ASSERT(config->channels >= 1 && config->channels <= PP_STREAM_CHANNELS_MAX);
+    span in = {data, data + length};
+    span part;
+    sparkplug_payload payload = {0};
+    uint64_t tag, value;
     if (rows->room < 1)
         return PP_REFUSED_COUNT;
-    while (s.p < s.end) {
-        if (!varint(&s, &tag))
+    while (in.p < in.end) {
+        if (!read_varint(&in, &tag))
             return PP_REFUSED_SYNTAX;
         if (tag == (2 << 3 | 2)) {
-            if (!inside(&s, &part))
+            if (!read_part(&in, &part))
                 return PP_REFUSED_SYNTAX;
-            if (place_plain(config, part, &p, rows))
+            if (store_plain_metric(config, part, &payload, rows))
                 continue;
-            metric m = {0};
-            if (!read_metric(part, &m))
+            sparkplug_metric metric = {0};
+            if (!read_metric(part, &metric))
                 return PP_REFUSED_SYNTAX;
-            pp_refusal why = place(config, &m, &p, rows);
+            pp_refusal why = store_metric(config, &metric, &payload, rows);
             if (why != PP_REFUSED_NOT)
                 return why;
         } else if (tag == 1 << 3) {
-            if (!varint(&s, &v) || v > INT64_MAX)
+            if (!read_varint(&in, &value) || value > INT64_MAX)
                 return PP_REFUSED_SYNTAX;
-            if (!p.metric_timed)
-                p.time = (int64_t)v;
+            if (!payload.metric_timed)
+                payload.time = (int64_t)value;
         } else if (tag == 3 << 3) {
-            if (!varint(&s, &v))
+            if (!read_varint(&in, &value))
                 return PP_REFUSED_SYNTAX;
-            if (rows->seq < 0)
-                rows->seq = (int64_t)(v & 255), rows->short_seq = true;
-        } else if (!skip(&s, tag)) {
+            if (rows->seq < 0) {
+                rows->seq = (int64_t)(value & 255);
+                rows->short_seq = true;
+            }
+        } else if (!skip_field(&in, tag)) {
             return PP_REFUSED_SYNTAX;
         }
     }
-    return finish(config, &p, rows);
+    return finish_row(config, &payload, rows);
 }
 
 /* An unsigned little-endian field; `other` where the layout has none. */
-static uint64_t field(pp_field f, const uint8_t *b, uint64_t other)
+static uint64_t field_or(pp_field field, const uint8_t *bytes, uint64_t other)
 {
-    if (f.at < 0)
+    if (field.at < 0)
         return other;
-    uint64_t v = 0;
-    memcpy(&v, b + f.at, (size_t)f.size); /* the build refuses big-endian machines */
-    return v;
+    PP_ASSERT(field.size >= 1 && field.size <= 8);
+    uint64_t value = 0;
+    memcpy(&value, bytes + field.at,
+           (size_t)field.size); /* the build refuses big-endian machines */
+    return value;
 }
 
 static double value_at(const uint8_t *p, int size, double scale)
 {
     if (size == 4) {
-        float x;
-        memcpy(&x, p, 4);
-        return (double)x;
+        float value;
+        memcpy(&value, p, 4);
+        return (double)value;
     }
     if (size == 8) {
-        double x;
-        memcpy(&x, p, 8);
-        return x;
+        double value;
+        memcpy(&value, p, 8);
+        return value;
     }
-    int16_t x;
-    memcpy(&x, p, 2);
-    return scale * (double)x;
+    int16_t value;
+    memcpy(&value, p, 2);
+    return scale * (double)value;
 }
 
 static pp_refusal packed_values(const pp_stream_config *config, const uint8_t *p, int count,
                                 pp_rows *rows)
 {
-    int channels = config->channels, size = config->layout.value;
+    int channels = config->channels;
+    int size = config->layout.value;
+    PP_ASSERT(size == 2 || size == 4 || size == 8);
     double doubt = 0;
     if (size == 4) /* the common case, kept apart so that its loop is tight */
-        for (int s = 0; s < count; s++)
-            for (int c = 0; c < channels; c++, p += 4) {
-                double x = value_at(p, 4, 1);
-                rows->column[c][s] = x;
-                doubt += x - x;
+        for (int row = 0; row < count; row++)
+            for (int channel = 0; channel < channels; channel++, p += 4) {
+                double value = value_at(p, 4, 1);
+                rows->column[channel][row] = value;
+                doubt += value - value;
             }
     else
-        for (int s = 0; s < count; s++)
-            for (int c = 0; c < channels; c++, p += size) {
-                double x = value_at(p, size, config->scale[c]);
-                rows->column[c][s] = x;
-                doubt += x - x;
+        for (int row = 0; row < count; row++)
+            for (int channel = 0; channel < channels; channel++, p += size) {
+                double value = value_at(p, size, config->scale[channel]);
+                rows->column[channel][row] = value;
+                doubt += value - value;
             }
     return doubt == 0 ? PP_REFUSED_NOT : PP_REFUSED_NUMBER;
 }
 
-pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *b, size_t length,
+pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *bytes, size_t length,
                             pp_rows *rows)
 {
-    const pp_layout *l = &config->layout;
-    if (length < (size_t)l->data)
+    const pp_layout *layout = &config->layout;
+    PP_ASSERT(config->channels >= 1 && config->channels <= PP_STREAM_CHANNELS_MAX);
+    PP_ASSERT(layout->magic_length >= 0 && layout->magic_length <= layout->data);
+    if (length < (size_t)layout->data)
         return PP_REFUSED_SIZE;
-    if (memcmp(b, l->magic, (size_t)l->magic_length) != 0)
+    if (memcmp(bytes, layout->magic, (size_t)layout->magic_length) != 0)
         return PP_REFUSED_SYNTAX;
-    size_t row = (size_t)config->channels * (size_t)l->value, body = length - (size_t)l->data;
-    uint64_t count = field(l->samples, b, body / row);
-    if (field(l->channels, b, (uint64_t)config->channels) != (uint64_t)config->channels ||
+    size_t row = (size_t)config->channels * (size_t)layout->value;
+    size_t body = length - (size_t)layout->data;
+    uint64_t count = field_or(layout->samples, bytes, body / row);
+    if (field_or(layout->channels, bytes, (uint64_t)config->channels) !=
+            (uint64_t)config->channels ||
         count < 1 || count > (uint64_t)rows->room || body != count * row)
         return PP_REFUSED_COUNT;
-    uint64_t seq = field(l->seq, b, 0), step = field(l->step, b, 0);
-    int64_t first = (int64_t)field(l->time, b, 0), unit = (int64_t)config->time_unit, last;
+    uint64_t seq = field_or(layout->seq, bytes, 0);
+    uint64_t step = field_or(layout->step, bytes, 0);
+    int64_t first = (int64_t)field_or(layout->time, bytes, 0);
+    int64_t unit = (int64_t)config->time_unit;
+    int64_t last;
     if (seq > INT64_MAX / 2 || step > INT64_MAX / 4 ||
         __builtin_mul_overflow(first, unit, &first) ||
         __builtin_mul_overflow((int64_t)step, (int64_t)count * unit, &last) ||
         __builtin_add_overflow(first, last, &last))
         return PP_REFUSED_NUMBER;
-    if (l->seq.at >= 0)
+    if (layout->seq.at >= 0)
         rows->seq = (int64_t)seq;
     for (int64_t i = 0; i < (int64_t)count; i++)
         rows->time[i] = first + i * (int64_t)step * unit;
     rows->count = (int)count;
-    return packed_values(config, b + l->data, (int)count, rows);
+    return packed_values(config, bytes + layout->data, (int)count, rows);
 }

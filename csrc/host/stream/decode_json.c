@@ -1,5 +1,5 @@
-/* A JSON object of one sample, or of a batch with its rows under one key (RFC 8259; the message is bounded by the size
- * limit, its nesting by DEPTH). */
+/* A JSON object of one sample, or of a batch with its rows under one key (RFC 8259; the message is
+ * bounded by the size limit, its nesting by DEPTH). */
 #include "decode.h"
 
 #include <string.h>
@@ -9,302 +9,318 @@
 enum { DEPTH = 16 };
 
 typedef struct reader {
-    const uint8_t *p, *end;
+    const uint8_t *p, *end; /* what is left to read */
     const pp_stream_config *config;
-    pp_json_memory *memory;
-    pp_rows *rows;
-    int place;         /* of the key within the message */
-    uint64_t seen;     /* columns given so far */
-    bool has[6];       /* special targets given so far, by -target */
-    double time, step; /* time where it is no whole number; step in its units */
-    int64_t time_whole;
+    pp_json_memory *memory; /* of the messages before this one */
+    pp_rows *rows;          /* what comes of it */
+    int place;              /* of the key within the message */
+    uint64_t seen;          /* columns given so far */
+    bool has[6];            /* special targets given so far, by -target */
+    double time, step;      /* time where it is no whole number; step in its units */
+    int64_t time_whole;     /* time where it is one */
     bool time_is_whole;
-    pp_refusal why;
+    pp_refusal why; /* set by what fails first */
 } reader;
 
-static bool fail(reader *r, pp_refusal why)
+static bool fail(reader *in, pp_refusal why)
 {
-    r->why = why;
+    in->why = why;
     return false;
 }
 
-static inline void space(reader *r)
+static inline void skip_space(reader *in)
 {
-    while (r->p < r->end && *r->p <= ' ' &&
-           (*r->p == ' ' || *r->p == '\n' || *r->p == '\t' || *r->p == '\r'))
-        r->p++;
+    while (in->p < in->end && *in->p <= ' ' &&
+           (*in->p == ' ' || *in->p == '\n' || *in->p == '\t' || *in->p == '\r'))
+        in->p++;
 }
 
-static inline bool take(reader *r, uint8_t c)
+static inline bool expect(reader *in, uint8_t byte)
 {
-    space(r);
-    if (r->p >= r->end || *r->p != c)
-        return fail(r, PP_REFUSED_SYNTAX);
-    r->p++;
+    skip_space(in);
+    if (in->p >= in->end || *in->p != byte)
+        return fail(in, PP_REFUSED_SYNTAX);
+    in->p++;
     return true;
 }
 
-static inline bool peek(reader *r, uint8_t c)
+static inline bool peek(reader *in, uint8_t byte)
 {
-    space(r);
-    return r->p < r->end && *r->p == c;
+    skip_space(in);
+    return in->p < in->end && *in->p == byte;
 }
 
 /* A string; its raw inside in *text and *length. */
-static inline bool string(reader *r, const uint8_t **text, int *length)
+static inline bool read_string(reader *in, const uint8_t **text, int *length)
 {
-    if (!take(r, '"'))
+    if (!expect(in, '"'))
         return false;
-    const uint8_t *p = r->p, *end = r->end;
+    const uint8_t *p = in->p;
+    const uint8_t *end = in->end;
     while (p < end && *p != '"') {
         if (*p < 0x20)
-            return fail(r, PP_REFUSED_SYNTAX);
+            return fail(in, PP_REFUSED_SYNTAX);
         p += *p == '\\' ? 2 : 1;
     }
     if (p >= end)
-        return fail(r, PP_REFUSED_SYNTAX);
-    *text = r->p;
-    *length = (int)(p - r->p);
-    r->p = p + 1;
+        return fail(in, PP_REFUSED_SYNTAX);
+    *text = in->p;
+    *length = (int)(p - in->p);
+    in->p = p + 1;
     return true;
 }
 
-static bool word(reader *r, const char *text)
+static bool match_word(reader *in, const char *text)
 {
-    size_t n = strlen(text);
-    if ((size_t)(r->end - r->p) < n || memcmp(r->p, text, n) != 0)
+    size_t length = strlen(text);
+    if ((size_t)(in->end - in->p) < length || memcmp(in->p, text, length) != 0)
         return false;
-    r->p += n;
+    in->p += length;
     return true;
 }
 
 /* A number, null (missing: NaN), true or false. */
-static inline bool scalar(reader *r, double *out)
+static inline bool read_scalar(reader *in, double *out)
 {
-    space(r);
-    const uint8_t *p = pp_number(r->p, r->end, out);
+    skip_space(in);
+    const uint8_t *p = pp_number(in->p, in->end, out);
     if (p) {
-        r->p = p;
+        in->p = p;
         return true;
     }
-    if (word(r, "null")) {
+    if (match_word(in, "null")) {
         *out = __builtin_nan("");
         return true;
     }
-    *out = r->p < r->end && *r->p == 't';
-    return word(r, "true") || word(r, "false") ||
-           fail(r, r->p < r->end && pp_number_part(*r->p) ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX);
+    *out = in->p < in->end && *in->p == 't';
+    if (match_word(in, "true") || match_word(in, "false"))
+        return true;
+    bool numeric = in->p < in->end && pp_number_part(*in->p);
+    return fail(in, numeric ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX);
 }
 
 /* Passes over a scalar or a string. */
-static bool skip_plain(reader *r)
+static bool skip_leaf(reader *in)
 {
     const uint8_t *text;
     int length;
-    double x;
-    return peek(r, '"') ? string(r, &text, &length) : scalar(r, &x);
+    double value;
+    if (peek(in, '"'))
+        return read_string(in, &text, &length);
+    return read_scalar(in, &value);
 }
 
 /* Passes over any value, nested up to DEPTH. */
-static bool skip(reader *r)
+static bool skip_value(reader *in)
 {
     uint8_t close[DEPTH];
     int depth = 0;
     do {
-        bool opened = peek(r, '[') || peek(r, '{');
+        bool opened = peek(in, '[') || peek(in, '{');
         if (opened) {
             if (depth == DEPTH)
-                return fail(r, PP_REFUSED_SYNTAX);
-            close[depth++] = *r->p++ == '[' ? ']' : '}';
-        } else if (!skip_plain(r)) {
+                return fail(in, PP_REFUSED_SYNTAX);
+            close[depth++] = *in->p++ == '[' ? ']' : '}';
+        } else if (!skip_leaf(in)) {
             return false;
         }
-        while (depth > 0 && peek(r, close[depth - 1])) { /* an empty one, or the end of one */
-            r->p++;
+        while (depth > 0 && peek(in, close[depth - 1])) { /* an empty one, or the end of one */
+            in->p++;
             depth--;
             opened = false;
         }
-        if (depth > 0 && !opened && !take(r, ','))
+        if (depth > 0 && !opened && !expect(in, ','))
             return false;
         if (depth > 0 && close[depth - 1] == '}') {
             const uint8_t *text;
             int length;
-            if (!string(r, &text, &length) || !take(r, ':'))
+            if (!read_string(in, &text, &length) || !expect(in, ':'))
                 return false;
         }
     } while (depth > 0);
     return true;
 }
 
-static int target_of(const reader *r, const uint8_t *text, int length)
+static int target_of(const reader *in, const uint8_t *text, int length)
 {
-    const pp_key *keys = r->config->keys;
-    for (int k = 0; k < r->config->key_count; k++)
+    const pp_key *keys = in->config->keys;
+    for (int k = 0; k < in->config->key_count; k++)
         if (keys[k].length == length && memcmp(keys[k].name, text, (size_t)length) == 0)
             return keys[k].target;
     return PP_TO_NOWHERE;
 }
 
-/* The position behind the key and colon at p, if they are those that came at this place last time. */
-static inline const uint8_t *known(const reader *r, const uint8_t *p, int *target)
+/* The position behind the key and colon at p, if they are those that came at this place last
+ * time. */
+static inline const uint8_t *remembered_key(const reader *in, const uint8_t *p, int *target)
 {
-    if (r->place >= PP_STREAM_CHANNELS_MAX)
+    if (in->place >= PP_STREAM_CHANNELS_MAX)
         return NULL;
-    const pp_json_head *h = &r->memory->head[r->place];
+    const pp_json_head *head = &in->memory->head[in->place];
     uint64_t text[2] = {0};
-    if (r->end - p >= 16)
+    if (in->end - p >= 16)
         memcpy(text, p, 16);
     else
-        memcpy(text, p, (size_t)(r->end - p));
-    if (((text[0] ^ h->text[0]) & h->mask[0]) | ((text[1] ^ h->text[1]) & h->mask[1]) ||
-        h->width == 0)
+        memcpy(text, p, (size_t)(in->end - p));
+    if (((text[0] ^ head->text[0]) & head->mask[0]) | ((text[1] ^ head->text[1]) & head->mask[1]) ||
+        head->width == 0)
         return NULL;
-    *target = h->target;
-    return p + h->width;
+    *target = head->target;
+    return p + head->width;
 }
 
-static void learn(reader *r, const uint8_t *from, int target)
+static void remember_key(reader *in, const uint8_t *from, int target)
 {
-    pp_json_head h = {{0}, {0}, (int16_t)(r->p - from), (int16_t)target};
-    if (r->place >= PP_STREAM_CHANNELS_MAX || r->p - from > (int)sizeof h.text)
+    pp_json_head head = {.width = (int16_t)(in->p - from), .target = (int16_t)target};
+    if (in->place >= PP_STREAM_CHANNELS_MAX || in->p - from > (int)sizeof head.text)
         return;
-    memcpy(h.text, from, (size_t)h.width);
-    memset(h.mask, 255, (size_t)h.width);
-    r->memory->head[r->place] = h;
+    memcpy(head.text, from, (size_t)head.width);
+    memset(head.mask, 255, (size_t)head.width);
+    in->memory->head[in->place] = head;
 }
 
 /* A key and its colon. */
-static inline bool name(reader *r, int *target)
+static inline bool read_key(reader *in, int *target)
 {
-    space(r);
-    const uint8_t *from = r->p, *text, *behind = known(r, from, target);
+    skip_space(in);
+    const uint8_t *from = in->p;
+    const uint8_t *behind = remembered_key(in, from, target);
+    const uint8_t *text;
     int length;
     if (behind) {
-        r->p = behind;
+        in->p = behind;
     } else {
-        if (!string(r, &text, &length) || !take(r, ':'))
+        if (!read_string(in, &text, &length) || !expect(in, ':'))
             return false;
-        *target = target_of(r, text, length);
-        learn(r, from, *target);
+        *target = target_of(in, text, length);
+        remember_key(in, from, *target);
     }
-    r->place++;
+    in->place++;
     return true;
 }
 
 /* As many members as are plain: a channel's number behind a known name, and a comma. */
-static inline void plain_members(reader *r, double *values)
+static inline void read_plain_members(reader *in, double *values)
 {
-    const uint8_t *p = r->p, *next;
-    for (int target; (next = known(r, p, &target)) && target >= 0 && !(r->seen >> target & 1);
-         r->place++, p = next + 1) {
-        next = r->end - next > 9 ? pp_short_number(next, &values[target]) : NULL;
+    const uint8_t *p = in->p, *next;
+    for (int target;
+         (next = remembered_key(in, p, &target)) && target >= 0 && !(in->seen >> target & 1);
+         in->place++, p = next + 1) {
+        if (in->end - next <= 9)
+            break;
+        next = pp_short_number(next, &values[target]);
         if (!next || *next != ',')
             break;
-        r->seen |= (uint64_t)1 << target;
+        in->seen |= (uint64_t)1 << target;
     }
-    r->p = p;
+    in->p = p;
 }
 
 /* The position behind a number and its comma; NULL where it is not written so. */
-static inline const uint8_t *number_comma(const uint8_t *p, const uint8_t *end, double *out)
+static inline const uint8_t *read_number_comma(const uint8_t *p, const uint8_t *end, double *out)
 {
     p = pp_number(p, end, out);
-    return p && p < end && *p == ',' ? p + 1 : NULL;
+    bool good = p && p < end && *p == ',';
+    return good ? p + 1 : NULL;
 }
 
 /* Rows of as many numbers as there are channels. */
-static bool batch(reader *r)
+static bool read_rows(reader *in)
 {
-    int channels = r->config->channels;
-    if (!take(r, '['))
+    int channels = in->config->channels;
+    if (!expect(in, '['))
         return false;
     for (;;) {
-        if (!take(r, '['))
+        if (!expect(in, '['))
             return false;
-        if (r->rows->count == r->rows->room)
-            return fail(r, PP_REFUSED_COUNT);
-        int c = 0;
-        for (const uint8_t *p = r->p, *next; c < channels - 1; c++, r->p = p = next)
-            if (!(next = number_comma(p, r->end, &r->rows->column[c][r->rows->count])))
+        if (in->rows->count == in->rows->room)
+            return fail(in, PP_REFUSED_COUNT);
+        int channel = 0;
+        for (const uint8_t *p = in->p, *next; channel < channels - 1; channel++, in->p = p = next)
+            if (!(next =
+                      read_number_comma(p, in->end, &in->rows->column[channel][in->rows->count])))
                 break;
-        for (; c < channels; c++) {
-            if (!scalar(r, &r->rows->column[c][r->rows->count]))
+        for (; channel < channels; channel++) {
+            if (!read_scalar(in, &in->rows->column[channel][in->rows->count]))
                 return false;
-            if (c < channels - 1 && !take(r, ','))
-                return fail(r, PP_REFUSED_COUNT);
+            if (channel < channels - 1 && !expect(in, ','))
+                return fail(in, PP_REFUSED_COUNT);
         }
-        if (!take(r, ']'))
-            return fail(r, PP_REFUSED_COUNT);
-        r->rows->count++;
-        if (!peek(r, ','))
-            return take(r, ']');
-        r->p++;
+        if (!expect(in, ']'))
+            return fail(in, PP_REFUSED_COUNT);
+        in->rows->count++;
+        if (!peek(in, ','))
+            return expect(in, ']');
+        in->p++;
     }
 }
 
 /* Time: a whole number stays exact, else a double. */
-static bool time_value(reader *r)
+static bool read_time(reader *in)
 {
-    space(r);
-    const uint8_t *p = pp_whole(r->p, r->end, &r->time_whole);
-    r->time_is_whole = p != NULL;
+    skip_space(in);
+    const uint8_t *p = pp_whole(in->p, in->end, &in->time_whole);
+    in->time_is_whole = p != NULL;
     if (!p)
-        return scalar(r, &r->time);
-    r->p = p;
+        return read_scalar(in, &in->time);
+    in->p = p;
     return true;
 }
 
-static bool whole(reader *r, int64_t *out)
+static bool read_whole(reader *in, int64_t *out)
 {
-    space(r);
-    const uint8_t *p = pp_whole(r->p, r->end, out);
+    skip_space(in);
+    const uint8_t *p = pp_whole(in->p, in->end, out);
     if (!p || *out < 0)
-        return fail(r, PP_REFUSED_NUMBER);
-    r->p = p;
+        return fail(in, PP_REFUSED_NUMBER);
+    in->p = p;
     return true;
 }
 
-static bool special(reader *r, int target)
+static bool read_special(reader *in, int target)
 {
-    if (r->has[-target])
-        return fail(r, PP_REFUSED_KEYS);
-    r->has[-target] = true;
+    PP_ASSERT(target < 0 && target >= PP_TO_ROWS);
+    if (in->has[-target])
+        return fail(in, PP_REFUSED_KEYS);
+    in->has[-target] = true;
     switch (target) {
-    case PP_TO_TIME: return time_value(r);
-    case PP_TO_SEQ: return whole(r, &r->rows->seq);
-    case PP_TO_BOOT: return whole(r, &r->rows->boot);
-    case PP_TO_STEP: return scalar(r, &r->step);
-    default: return batch(r);
+    case PP_TO_TIME: return read_time(in);
+    case PP_TO_SEQ: return read_whole(in, &in->rows->seq);
+    case PP_TO_BOOT: return read_whole(in, &in->rows->boot);
+    case PP_TO_STEP: return read_scalar(in, &in->step);
+    default: return read_rows(in);
     }
 }
 
 /* One key and its value. */
-static inline bool member(reader *r, double *values)
+static inline bool read_member(reader *in, double *values)
 {
     int target;
-    if (!name(r, &target))
+    if (!read_key(in, &target))
         return false;
     if (target >= 0) {
         uint64_t bit = (uint64_t)1 << target;
-        if (r->seen & bit)
-            return fail(r, PP_REFUSED_KEYS);
-        r->seen |= bit;
-        return scalar(r, &values[target]);
+        if (in->seen & bit)
+            return fail(in, PP_REFUSED_KEYS);
+        in->seen |= bit;
+        return read_scalar(in, &values[target]);
     }
-    return target == PP_TO_NOWHERE ? skip(r) : special(r, target);
+    if (target == PP_TO_NOWHERE)
+        return skip_value(in);
+    return read_special(in, target);
 }
 
-static bool members(reader *r, double *values)
+static bool read_object(reader *in, double *values)
 {
-    if (!take(r, '{'))
+    if (!expect(in, '{'))
         return false;
     do {
-        plain_members(r, values);
-        if (!member(r, values))
+        read_plain_members(in, values);
+        if (!read_member(in, values))
             return false;
-        if (!peek(r, ','))
-            return take(r, '}');
-        r->p++;
+        if (!peek(in, ','))
+            return expect(in, '}');
+        in->p++;
     } while (true);
 }
 
@@ -317,33 +333,40 @@ static bool to_ns(double value, double unit, int64_t *out)
     return fits;
 }
 
-static bool times(reader *r)
+static bool first_time(const reader *in, int64_t *first)
 {
-    double unit = r->config->time_unit;
-    int64_t first = 0, step = 0;
-    if (r->has[-PP_TO_STEP] && (!to_ns(r->step, unit, &step) || step < 0))
-        return fail(r, PP_REFUSED_NUMBER);
-    if (r->has[-PP_TO_TIME]) {
-        int64_t scale = (int64_t)unit;
-        bool fits = r->time_is_whole ? !__builtin_mul_overflow(r->time_whole, scale, &first)
-                                     : to_ns(r->time, unit, &first);
-        if (!fits || first > INT64_MAX / 2 || first < INT64_MIN / 2 ||
-            step > INT64_MAX / 4 / (r->rows->count + 1))
-            return fail(r, PP_REFUSED_NUMBER);
+    double unit = in->config->time_unit;
+    if (in->time_is_whole)
+        return !__builtin_mul_overflow(in->time_whole, (int64_t)unit, first);
+    return to_ns(in->time, unit, first);
+}
+
+static bool fill_times(reader *in)
+{
+    double unit = in->config->time_unit;
+    int64_t first = 0;
+    int64_t step = 0;
+    if (in->has[-PP_TO_STEP] && (!to_ns(in->step, unit, &step) || step < 0))
+        return fail(in, PP_REFUSED_NUMBER);
+    if (in->has[-PP_TO_TIME]) {
+        if (!first_time(in, &first) || first > INT64_MAX / 2 || first < INT64_MIN / 2 ||
+            step > INT64_MAX / 4 / (in->rows->count + 1))
+            return fail(in, PP_REFUSED_NUMBER);
     }
-    for (int i = 0; i < r->rows->count; i++)
-        r->rows->time[i] = first + i * step;
+    for (int i = 0; i < in->rows->count; i++)
+        in->rows->time[i] = first + i * step;
     return true;
 }
 
 /* One sample from an object without rows; channels that it lacks are missing. */
-static bool single(reader *r, const double *values)
+static bool fill_row(reader *in, const double *values)
 {
-    if (!r->seen || r->rows->room < 1)
-        return fail(r, PP_REFUSED_KEYS);
-    for (int c = 0; c < r->config->channels; c++)
-        r->rows->column[c][0] = (r->seen >> c) & 1 ? values[c] : __builtin_nan("");
-    r->rows->count = 1;
+    if (!in->seen || in->rows->room < 1)
+        return fail(in, PP_REFUSED_KEYS);
+    for (int channel = 0; channel < in->config->channels; channel++)
+        in->rows->column[channel][0] =
+            (in->seen >> channel) & 1 ? values[channel] : __builtin_nan("");
+    in->rows->count = 1;
     return true;
 }
 
@@ -351,17 +374,25 @@ pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory
                           const uint8_t *bytes, size_t length, pp_rows *rows)
 {
     double values[PP_STREAM_CHANNELS_MAX];
-    reader r;
-    r.p = bytes, r.end = bytes + length, r.config = config, r.memory = memory, r.rows = rows;
-    r.place = 0, r.seen = 0, r.why = PP_REFUSED_SYNTAX;
-    memset(r.has, 0, sizeof r.has);
-    bool good = members(&r, values);
+    PP_ASSERT(config->channels >= 1 && config->channels <= PP_STREAM_CHANNELS_MAX);
+    PP_ASSERT(rows->count == 0 && config->time_unit >= 1);
+    reader in;
+    in.p = bytes;
+    in.end = bytes + length;
+    in.config = config;
+    in.memory = memory;
+    in.rows = rows;
+    in.place = 0;
+    in.seen = 0;
+    in.why = PP_REFUSED_SYNTAX;
+    memset(in.has, 0, sizeof in.has); /* the rest is read only where it was set */
+    bool good = read_object(&in, values);
     if (good) {
-        space(&r);
-        good = r.p == r.end || fail(&r, PP_REFUSED_SYNTAX);
+        skip_space(&in);
+        good = in.p == in.end || fail(&in, PP_REFUSED_SYNTAX);
     }
-    if (good && r.seen && r.has[-PP_TO_ROWS])
-        good = fail(&r, PP_REFUSED_KEYS);
-    good = good && (r.has[-PP_TO_ROWS] || single(&r, values)) && times(&r);
-    return good ? PP_REFUSED_NOT : r.why;
+    if (good && in.seen && in.has[-PP_TO_ROWS])
+        good = fail(&in, PP_REFUSED_KEYS);
+    good = good && (in.has[-PP_TO_ROWS] || fill_row(&in, values)) && fill_times(&in);
+    return good ? PP_REFUSED_NOT : in.why;
 }

@@ -11,17 +11,18 @@ enum { NUMBER_MAX = 400 };
 static locale_t c_locale;
 static void make_locale(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
-bool pp_number_part(uint8_t c) { return (unsigned)(c - '0') < 10 || strchr("+-.eE", c); }
+bool pp_number_part(uint8_t byte) { return (unsigned)(byte - '0') < 10 || strchr("+-.eE", byte); }
 
-const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out)
+const uint8_t *pp_number_by_strtod(const uint8_t *p, const uint8_t *end, double *out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, make_locale);
     char text[NUMBER_MAX + 1], *stop;
     size_t n = 0;
-    while (p + n < end && n < NUMBER_MAX && p[n] && pp_number_part(p[n]))
-        text[n] = (char)p[n], n++;
+    for (; p + n < end && n < NUMBER_MAX && p[n] && pp_number_part(p[n]); n++)
+        text[n] = (char)p[n];
     text[n] = 0;
     *out = strtod_l(text, &stop, c_locale);
-    return n < NUMBER_MAX && stop == text + n && *out - *out == 0 ? p + n : NULL;
+    bool whole = n < NUMBER_MAX && stop == text + n;
+    return whole && *out - *out == 0 ? p + n : NULL;
 }

@@ -1,5 +1,6 @@
-/* host/stream/number.h: JSON numbers, correctly rounded. Up to 15 digits with a power of ten up to 22 are exact by one
- * multiplication or division (Clinger, PLDI 1990); the rest goes through strtod in the C locale. */
+/* host/stream/number.h: JSON numbers, correctly rounded. Up to 15 digits with a power of ten up to
+ * 22 are exact by one multiplication or division (Clinger, PLDI 1990); the rest goes through strtod
+ * in the C locale. */
 #ifndef PP_HOST_NUMBER_H
 #define PP_HOST_NUMBER_H
 
@@ -8,60 +9,67 @@
 #include <string.h>
 
 /* True for what a number may consist of. */
-bool pp_number_part(uint8_t c);
+bool pp_number_part(uint8_t byte);
 /* Reads a number at p; the position behind it, NULL where there is none or it overflows. */
-const uint8_t *pp_slow_number(const uint8_t *p, const uint8_t *end, double *out);
+const uint8_t *pp_number_by_strtod(const uint8_t *p, const uint8_t *end, double *out);
 
 static inline bool pp_digit(const uint8_t *p, const uint8_t *end)
 {
     return p < end && (unsigned)(*p - '0') < 10;
 }
 
-/* The high bit of each byte of x (characters xor '0') that is no digit, exact up to the first one beyond ASCII. */
-static inline uint64_t pp_no_digits(uint64_t x)
+/* The high bit of each byte of `text` (characters xor '0') that is no digit, exact up to the first
+ * one beyond ASCII. */
+static inline uint64_t pp_no_digits(uint64_t text)
 {
-    return ((x + 0x7676767676767676) | x) & 0x8080808080808080;
+    return ((text + 0x7676767676767676) | text) & 0x8080808080808080;
 }
 
 /* Eight digits, the first in the lowest byte, as a number: pairs, fours, eight. */
-static inline uint64_t pp_eight_digits(uint64_t x)
+static inline uint64_t pp_eight_digits(uint64_t text)
 {
-    x = (x * 10 + (x >> 8)) & 0x00ff00ff00ff00ff;
-    x = (x * 100 + (x >> 16)) & 0x0000ffff0000ffff;
-    return (x * 10000 + (x >> 32)) & 0xffffffff;
+    text = (text * 10 + (text >> 8)) & 0x00ff00ff00ff00ff;
+    text = (text * 100 + (text >> 16)) & 0x0000ffff0000ffff;
+    return (text * 10000 + (text >> 32)) & 0xffffffff;
 }
 
-/* Digits and a point in the bytes of x (xor '0') before place `at` [bits], the point at `first`, as a number. */
-static inline double pp_with_point(uint64_t x, int first, int at)
+/* Digits and a point in the bytes of `text` (xor '0') before place `at` [bits], the point at
+ * `first`, as a number. */
+static inline double pp_with_point(uint64_t text, int first, int at)
 {
     static const double power[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
-    uint64_t below = ((uint64_t)1 << first) - 1, digits = (x & below) | (x >> 8 & ~below);
+    uint64_t below = ((uint64_t)1 << first) - 1;
+    uint64_t digits = (text & below) | (text >> 8 & ~below);
     return (double)pp_eight_digits(digits << (72 - at)) / power[(at - first) / 8 - 1];
 }
 
-/* A number of at most 7 digits and perhaps a point, no exponent, with 10 readable bytes: most numbers that a device sends,
- * without a branch per digit or sign. NULL where it is anything else; the way below tells what. */
+/* A number of at most 7 digits and perhaps a point, no exponent, with 10 readable bytes: most
+ * numbers that a device sends, without a branch per digit or sign. NULL where it is anything else;
+ * the way below tells what. */
 static inline const uint8_t *pp_short_number(const uint8_t *p, double *out)
 {
-    uint64_t x, behind;
-    memcpy(&x, p, 8);
+    uint64_t text, behind;
+    memcpy(&text, p, 8);
     memcpy(&behind, p + 1, 8);
-    uint64_t negative = (uint8_t)x == '-';
-    x = (negative ? behind : x) ^ 0x3030303030303030;
-    uint64_t other = pp_no_digits(x), second = other & (other - 1);
+    uint64_t negative = (uint8_t)text == '-';
+    text = (negative ? behind : text) ^ 0x3030303030303030;
+    uint64_t other = pp_no_digits(text);
+    uint64_t second = other & (other - 1);
     if (!other)
-        return 0;
-    int first = __builtin_ctzll(other) & 56, at = 64; /* places in bits */
-    bool point = (x >> first & 255) == ('.' ^ '0');
+        return NULL;
+    int first = __builtin_ctzll(other) & 56; /* places in bits */
+    int at = 64;
+    bool point = (text >> first & 255) == ('.' ^ '0');
     if (second)
         at = __builtin_ctzll(second) & 56;
     at = point ? at : first;
     unsigned stop = p[negative + (unsigned)at / 8];
-    if (first == 0 || (point && at == first + 8) || (first > 8 && (uint8_t)x == 0) || stop == '.' ||
-        (stop | 32) == 'e' || stop - '0' < 10)
-        return 0;
-    double v = point ? pp_with_point(x, first, at) : (double)pp_eight_digits(x << (64 - at));
-    *out = negative ? -v : v;
+    if (first == 0 || (point && at == first + 8) || (first > 8 && (uint8_t)text == 0) ||
+        stop == '.' || (stop | 32) == 'e' || stop - '0' < 10)
+        return NULL;
+    double value =
+        point ? pp_with_point(text, first, at) : (double)pp_eight_digits(text << (64 - at));
+    *out = negative ? -value : value;
     return p + negative + at / 8;
 }
 
@@ -79,36 +87,37 @@ static inline const uint8_t *pp_number(const uint8_t *p, const uint8_t *end, dou
     bool negative = p < end && *p == '-';
     p += negative;
     const uint8_t *digits = p;
-    uint64_t m = 0;
+    uint64_t mantissa = 0;
     while (pp_digit(p, end))
-        m = m * 10 + (uint64_t)(*p++ - '0');
-    int64_t count = p - digits, fraction = 0;
+        mantissa = mantissa * 10 + (uint64_t)(*p++ - '0');
+    int64_t count = p - digits;
+    int64_t fraction = 0;
     if (count == 0 || (count > 1 && *digits == '0'))
-        return 0;
+        return NULL;
     if (p < end && *p == '.') {
         const uint8_t *after = ++p;
         while (pp_digit(p, end))
-            m = m * 10 + (uint64_t)(*p++ - '0');
+            mantissa = mantissa * 10 + (uint64_t)(*p++ - '0');
         fraction = p - after;
         if (fraction == 0)
-            return 0;
+            return NULL;
     }
     if (count + fraction > 15 || (p < end && (*p | 32) == 'e'))
-        return pp_slow_number(start, end, out);
-    double v = fraction ? (double)m / power[fraction] : (double)m;
-    *out = negative ? -v : v;
+        return pp_number_by_strtod(start, end, out);
+    double value = fraction ? (double)mantissa / power[fraction] : (double)mantissa;
+    *out = negative ? -value : value;
     return p;
 }
 
 /* Eight characters, as a number where all are digits. */
-static inline bool pp_eight(const uint8_t *p, uint64_t *value)
+static inline bool pp_eight_at(const uint8_t *p, uint64_t *value)
 {
-    uint64_t x;
-    memcpy(&x, p, 8);
-    x ^= 0x3030303030303030;
-    if (pp_no_digits(x))
+    uint64_t text;
+    memcpy(&text, p, 8);
+    text ^= 0x3030303030303030;
+    if (pp_no_digits(text))
         return false;
-    *value = pp_eight_digits(x);
+    *value = pp_eight_digits(text);
     return true;
 }
 
@@ -118,16 +127,19 @@ static inline const uint8_t *pp_whole(const uint8_t *p, const uint8_t *end, int6
     bool negative = p < end && *p == '-';
     p += negative;
     const uint8_t *digits = p;
-    uint64_t m = 0, eight;
-    for (int k = 0; k < 2 && end - p >= 8 && pp_eight(p, &eight); k++, p += 8)
-        m = m * 100000000 + eight;
+    uint64_t mantissa = 0;
+    uint64_t eight;
+    for (int k = 0; k < 2 && end - p >= 8 && pp_eight_at(p, &eight); k++, p += 8)
+        mantissa = mantissa * 100000000 + eight;
     while (p - digits < 19 && pp_digit(p, end))
-        m = m * 10 + (uint64_t)(*p++ - '0');
-    if (p == digits || (p - digits > 1 && *digits == '0') || m > INT64_MAX || pp_digit(p, end))
-        return 0;
+        mantissa = mantissa * 10 + (uint64_t)(*p++ - '0');
+    if (p == digits || (p - digits > 1 && *digits == '0') || mantissa > INT64_MAX ||
+        pp_digit(p, end))
+        return NULL;
     if (p < end && (*p == '.' || (*p | 32) == 'e'))
-        return 0;
-    *out = negative ? -(int64_t)m : (int64_t)m;
+        return NULL;
+    int64_t value = (int64_t)mantissa;
+    *out = negative ? -value : value;
     return p;
 }
 

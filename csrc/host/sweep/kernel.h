@@ -1,15 +1,17 @@
-/* host/sweep/kernel.h: what the sweep and its lane kernels share. Knows no model type: those differ by the lanes. */
+/* host/sweep/kernel.h: what the sweep and its lane kernels share. Knows no model type: those differ
+ * by the lanes. */
 #ifndef PP_HOST_KERNEL_H
 #define PP_HOST_KERNEL_H
 
 #include "polepair/channels.h"
+#include "polepair/kinds.h"
 
 /* One case ready to run. The cases of a block agree in everything but index and model. */
 typedef struct pp_case {
-    const double *model; /* pp_foc_model or pp_bldc_model of the scalar build */
+    const double *model; /* pp_model of the scalar build */
     long index, samples;
-    int substeps, with;
-    bool six_step, mtpa, adaptive;
+    int substeps;
+    pp_kinds kinds;
 } pp_case;
 
 enum { PP_LANES_MAX = 32, PP_OUTPUTS_MAX = 32 };

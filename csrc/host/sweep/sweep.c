@@ -1,4 +1,5 @@
-/* A sweep: workers take chunks of cases, set them up in scalar code and run like cases side by side. */
+/* A sweep: workers take chunks of cases, set them up in scalar code and run like cases side by
+ * side. */
 #define _POSIX_C_SOURCE 200809L
 #include "polepair/sweep.h"
 
@@ -12,11 +13,8 @@
 #include "../clock.h"
 #include "kernel.h"
 
-enum {
-    CHUNK = 64,
-    THREADS_MAX = 256,
-    SINGLE_SAMPLES = 1 << 24
-}; /* floats count whole numbers to 2^24 */
+enum { CHUNK = 64, THREADS_MAX = 256 };
+enum { SINGLE_SAMPLES = 1 << 24 }; /* floats count whole numbers to 2^24 */
 
 typedef struct lanes {
     pp_kernel *run;
@@ -145,21 +143,21 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
     if (status != PP_OK)
         return;
     pp_case *c = &batch->cases[batch->count];
-    *c = (pp_case){(const double *)&twin->model,
-                   index,
-                   samples,
-                   twin->substeps,
-                   pp_twin_needs(twin, job->channels, s->output_count + s->trace.count),
-                   twin->six_step,
-                   twin->mtpa,
-                   twin->adaptive};
+    *c = (pp_case){
+        .model = (const double *)&twin->model,
+        .index = index,
+        .samples = samples,
+        .substeps = twin->substeps,
+        .kinds = twin->kinds,
+    };
+    c->kinds.features = pp_twin_features(twin, job->channels, s->output_count + s->trace.count);
     batch->taken[batch->count++] = false;
 }
 
-static bool alike(const pp_case *a, const pp_case *b)
+static bool same_shape(const pp_case *a, const pp_case *b)
 {
-    return a->samples == b->samples && a->substeps == b->substeps && a->with == b->with &&
-           a->six_step == b->six_step && a->mtpa == b->mtpa && a->adaptive == b->adaptive;
+    return a->samples == b->samples && a->substeps == b->substeps &&
+           !memcmp(&a->kinds, &b->kinds, sizeof a->kinds);
 }
 
 /* The next cases of the chunk that can run side by side. */
@@ -167,7 +165,7 @@ static int gather(pp_batch *batch, int width, const pp_case **block)
 {
     int count = 0;
     for (int i = 0; i < batch->count && count < width; i++)
-        if (!batch->taken[i] && (count == 0 || alike(block[0], &batch->cases[i]))) {
+        if (!batch->taken[i] && (count == 0 || same_shape(block[0], &batch->cases[i]))) {
             batch->taken[i] = true;
             block[count++] = &batch->cases[i];
         }
@@ -190,8 +188,15 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
     const pp_case *cases[PP_LANES_MAX];
     int count;
     while ((count = gather(batch, *job->lanes->width, cases)) > 0) {
-        pp_block block = {cases,      count,    s->outputs, s->output_count,
-                          s->results, s->trace, &job->stop};
+        const pp_block block = {
+            .cases = cases,
+            .count = count,
+            .outputs = s->outputs,
+            .output_count = s->output_count,
+            .results = s->results,
+            .trace = s->trace,
+            .stop = &job->stop,
+        };
         bool ended = job->lanes->run(&block);
         for (int i = 0; i < count; i++)
             judge(s, cases[i], ended);
@@ -200,11 +205,19 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
     }
 }
 
+static long within(long value, long least, long most)
+{
+    if (value < least)
+        return least;
+    return value > most ? most : value;
+}
+
 /* Cases per grab: small enough to share a short sweep among the threads. */
 static long chunk_size(const pp_sweep_job *job, int threads)
 {
-    long width = *job->lanes->width, fair = job->sweep.cases / (8L * threads) / width * width;
-    return fair < width ? width : fair > CHUNK ? CHUNK : fair;
+    const long width = *job->lanes->width;
+    const long fair = job->sweep.cases / (8L * threads) / width * width;
+    return within(fair, width, CHUNK);
 }
 
 static void work_through(pp_sweep_job *job, pp_batch *batch)
@@ -212,7 +225,8 @@ static void work_through(pp_sweep_job *job, pp_batch *batch)
     const pp_sweep *s = &job->sweep;
     long size = job->chunk;
     for (;;) {
-        long first = __atomic_fetch_add(&job->next, size, __ATOMIC_RELAXED), last = first + size;
+        const long first = __atomic_fetch_add(&job->next, size, __ATOMIC_RELAXED);
+        const long last = first + size;
         if (first >= s->cases)
             return;
         batch->count = 0;
@@ -242,9 +256,7 @@ static void *worker(void *argument)
 
 static void launch(pp_sweep_job *job)
 {
-    int wanted = job->sweep.threads < 1             ? 1
-                 : job->sweep.threads > THREADS_MAX ? THREADS_MAX
-                                                    : job->sweep.threads;
+    const int wanted = (int)within(job->sweep.threads, 1, THREADS_MAX);
     pthread_mutex_lock(&job->lock);
     job->chunk = chunk_size(job, wanted);
     while (job->running < wanted && !pthread_create(&job->thread[job->running], NULL, worker, job))

@@ -1,5 +1,5 @@
-/* polepair/format.h: how messages of a source are read: format, keys, layout, limits; and what a stream remembers of their
- * numbers, so that it can go on where another ended. */
+/* polepair/format.h: how messages of a source are read: format, keys, layout, limits; and what a
+ * stream remembers of their numbers, so that it can go on where another ended. */
 #ifndef POLEPAIR_FORMAT_H
 #define POLEPAIR_FORMAT_H
 
@@ -7,7 +7,8 @@
 
 enum {
     PP_STREAM_CHANNELS_MAX = 64,
-    PP_NAME_MAX = 48,
+    PP_KEYS_MAX = PP_STREAM_CHANNELS_MAX + 8, /* channels and what else a message says */
+    PP_NAME_MAX = 48,                         /* bytes, with the 0 at the end */
     PP_GAPS_MAX = 64,
     PP_MEMORY = 64,
     PP_ALIASES_MAX = 256
@@ -34,35 +35,39 @@ enum {
 /* A name of the payload and where it leads. */
 typedef struct pp_key {
     char name[PP_NAME_MAX];
-    int length, target;
+    int length; /* of the name, bytes */
+    int target;
 } pp_key;
 
-/* Little-endian fields of a packed struct somebody else defined; at < 0: absent. size: bytes. */
+/* A little-endian field of a packed struct that somebody else defined. */
 typedef struct pp_field {
-    int at, size;
+    int at;   /* offset, bytes; < 0: absent */
+    int size; /* 1 to 8 bytes */
 } pp_field;
+
 typedef struct pp_layout {
-    uint8_t magic[8];
-    int magic_length;
+    uint8_t magic[8]; /* what the message begins with */
+    int magic_length; /* bytes; 0: nothing in particular */
     pp_field time, seq, step, samples, channels;
-    int data, value; /* offset of the values; 4: float32, 8: float64, 2: int16 with scales */
+    int data;  /* offset of the values, bytes */
+    int value; /* 4: float32, 8: float64, 2: int16 with scales */
 } pp_layout;
 
 typedef struct pp_stream_config {
     pp_format format;
-    int channels;
-    pp_key keys[PP_STREAM_CHANNELS_MAX + 8]; /* JSON keys and Sparkplug metric names */
+    int channels;             /* 1 to PP_STREAM_CHANNELS_MAX */
+    pp_key keys[PP_KEYS_MAX]; /* JSON keys and Sparkplug metric names */
     int key_count;
     int16_t alias[PP_ALIASES_MAX];        /* Sparkplug alias to target; births add to it */
     double scale[PP_STREAM_CHANNELS_MAX]; /* of INT16, DELTA and packed integers */
-    pp_layout layout;
-    double time_unit;    /* ns per unit of the payload's time */
-    int64_t capacity;    /* rows kept; rounded up to whole pages */
-    size_t size_limit;   /* bytes of a message; larger ones are refused unread */
-    bool seq_per_sample; /* the sequence number counts samples, not messages */
+    pp_layout layout;                     /* of PACKED */
+    double time_unit;                     /* ns per unit of the payload's time */
+    int64_t capacity;                     /* rows kept; rounded up to whole pages */
+    size_t size_limit;                    /* bytes of a message; larger ones are refused unread */
+    bool seq_per_sample;                  /* the sequence number counts samples, not messages */
 } pp_stream_config;
 
-/* Time under which a number came. */
+/* Time [ns] under which a number came; seq -1: none yet. */
 typedef struct pp_memory {
     int64_t seq, time;
 } pp_memory;
@@ -70,10 +75,12 @@ typedef struct pp_memory {
 /* Sequence numbers seen: everything up to next but the gaps, the newest 64 of them. */
 typedef struct pp_sequence {
     int64_t next; /* -1: nothing yet */
-    int64_t gap_first[PP_GAPS_MAX], gap_end[PP_GAPS_MAX];
+    int64_t gap_first[PP_GAPS_MAX];
+    int64_t gap_end[PP_GAPS_MAX]; /* the number behind each gap */
     int gaps;
-    int64_t boot, last_time;
-    pp_memory memory[PP_MEMORY];
+    int64_t boot;                /* of the device; -1: it tells none */
+    int64_t last_time;           /* latest so far [ns] */
+    pp_memory memory[PP_MEMORY]; /* of the newest numbers, by number modulo PP_MEMORY */
 } pp_sequence;
 
 #endif

@@ -1,4 +1,5 @@
-/* polepair/math.h: elementary functions of the core, so that no libm decides a bit. Scalar double; about 1 ulp. */
+/* polepair/math.h: elementary functions of the core, so that no libm decides a bit. Scalar
+ * double; about 1 ulp. */
 #ifndef POLEPAIR_MATH_H
 #define POLEPAIR_MATH_H
 

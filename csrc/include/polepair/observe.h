@@ -1,34 +1,49 @@
-/* polepair/observe.h: what cannot be measured, from what can: an extended Kalman filter of a PMSM drive (and an unscented
- * one on the same model). Written against pp_real: double on the host, float on the microcontroller.
+/* polepair/observe.h: what cannot be measured, from what can: an extended Kalman filter of a
+ * PMSM drive (and an unscented one on the same model). Written against pp_real: double on the
+ * host, float on the microcontroller.
  *
- * States: id, iq, electrical speed and angle, load torque, and slowly Rs and psi. The voltage is explicit: pp_observer_predict
- * takes the mean over the interval that ends at the next measurement; half a sample of error there is a degree at speed.
- * Covariance prediction to second order of the interval; both currents corrected at once (D. Simon, Optimal State Estimation, 2006,
- * 6.1 and 13.2), in the estimated rotor frame, where the two currents' errors stay independent. */
+ * States: id, iq, electrical speed and angle, load torque, and slowly Rs and psi. The voltage is
+ * explicit: pp_observer_predict takes the mean over the interval that ends at the next
+ * measurement; half a sample of error there is a degree at speed. Covariance prediction to
+ * second order of the interval; both currents corrected at once (D. Simon, Optimal State
+ * Estimation, 2006, 6.1 and 13.2), in the estimated rotor frame, where the two currents' errors
+ * stay independent. */
 #ifndef POLEPAIR_OBSERVE_H
 #define POLEPAIR_OBSERVE_H
 
 #include "polepair/machine.h"
 #include "polepair/model/real.h"
 
+/* Rows of the state, then the length of a row in memory. */
 enum {
-    PP_X_ID,
-    PP_X_IQ,
-    PP_X_WE,
-    PP_X_THETA,
-    PP_X_LOAD,
-    PP_X_RS,
-    PP_X_PSI,
+    PP_X_ID,    /* [A] */
+    PP_X_IQ,    /* [A] */
+    PP_X_WE,    /* electrical speed [rad/s] */
+    PP_X_THETA, /* electrical angle [rad], within +-pi */
+    PP_X_LOAD,  /* load torque [N m] */
+    PP_X_RS,    /* phase resistance [ohm] */
+    PP_X_PSI,   /* flux linkage of the magnets [Wb] */
     PP_X_COUNT,
     PP_X_ROW = 8
 };
 
 /* The machine as the observer sees it. */
 typedef struct pp_observed {
-    pp_real Ld, Lq, Ld_inv, Lq_inv, Rs, psi, p, p_inv, J_inv, viscous, coulomb;
-    pp_real Rs_per_K, psi_per_K, winding_T,
-        magnet_T; /* changes and temperatures that Rs and psi belong to */
-    pp_real i_max, u_dc, torque_max;
+    pp_real Ld, Lq;         /* inductances [H] */
+    pp_real Ld_inv, Lq_inv; /* their inverses [1/H] */
+    pp_real Rs;             /* phase resistance of the motor file [ohm] */
+    pp_real psi;            /* flux linkage of the magnets, of the motor file [Wb] */
+    pp_real p, p_inv;       /* pole pairs and their inverse */
+    pp_real J_inv;          /* inverse inertia, load included [1/(kg m^2)] */
+    pp_real viscous;        /* friction over speed, load included [N m s] */
+    pp_real coulomb;        /* Coulomb friction, load included [N m] */
+    pp_real Rs_per_K;       /* change of Rs with the winding's temperature [ohm/K] */
+    pp_real psi_per_K;      /* change of psi with the magnets' temperature [Wb/K] */
+    pp_real winding_T;      /* temperature that Rs belongs to [degC] */
+    pp_real magnet_T;       /* temperature that psi belongs to [degC] */
+    pp_real i_max;          /* limit of the phase current, peak [A] */
+    pp_real u_dc;           /* bus voltage [V] */
+    pp_real torque_max;     /* torque of i_max at id = 0 [N m] */
 } pp_observed;
 
 /* What is uncertain; standard deviations, walks per root second. */
@@ -37,11 +52,12 @@ typedef struct pp_uncertainty {
     pp_real voltage;      /* of the mean voltage of an interval [V] */
     pp_real load;         /* walk of the load torque [N m/s^0.5] */
     pp_real acceleration; /* walk of the electrical speed that no torque explains [rad/s/s^0.5] */
-    pp_real Rs, psi;      /* walks of the parameters; both 0: they stay as they are */
-    pp_real Rs_start,
-        psi_start; /* standard deviations at the start, and for good where nothing shows them */
-    pp_real Rs_back,
-        psi_back; /* rates at which they return to the motor file's, which keeps that bound [1/s] */
+    pp_real Rs;           /* walk of Rs [ohm/s^0.5]; 0 with psi: both stay as they are */
+    pp_real psi;          /* walk of psi [Wb/s^0.5] */
+    pp_real Rs_start;     /* of Rs at the start, and for good where nothing shows it [ohm] */
+    pp_real psi_start;    /* of psi at the start, and for good where nothing shows it [Wb] */
+    pp_real Rs_back;      /* rate of Rs' return to the motor file's, which keeps that bound [1/s] */
+    pp_real psi_back;     /* rate of psi's return to the motor file's [1/s] */
 } pp_uncertainty;
 
 /* The estimate says how far it can be trusted. */
@@ -54,22 +70,20 @@ typedef enum pp_quality {
 } pp_quality;
 
 typedef struct pp_observer {
-    pp_observed machine;
-    pp_uncertainty noise;
-    pp_real x[PP_X_ROW], P[PP_X_ROW][PP_X_ROW]; /* P: the upper triangle */
-    pp_real c, s;                               /* cos and sin of the angle */
-    pp_real turns; /* of the electrical angle; x holds it within +-pi */
-    pp_real r;     /* variance of a current measurement as learnt from the residuals */
-    pp_real
-        nis; /* normalised innovation squared of the last measurement, mean 2 where all is well */
+    pp_observed machine;           /* what it was started with */
+    pp_uncertainty noise;          /* what it was started with */
+    pp_real x[PP_X_ROW];           /* states */
+    pp_real P[PP_X_ROW][PP_X_ROW]; /* their covariance; the upper triangle */
+    pp_real c, s;                  /* cos and sin of the angle */
+    pp_real turns;                 /* whole turns of the electrical angle; x holds the rest */
+    pp_real r;                     /* variance of a current, as learnt from the residuals [A^2] */
+    pp_real nis;       /* normalised innovation squared of the last one; mean 2 is well */
     pp_real nis_short; /* its mean over some 200 measurements */
-    pp_real we_mean;   /* mean of |electrical speed| over some 200 measurements */
-    pp_real slow
-        [3]; /* id, iq, electrical speed without the noise of the last measurements: parameters are learnt
-                        * by these, because noise shared with the residuals would drive them (errors in variables) */
-    int64_t count;
-    int rejected; /* bad samples in a row */
-    bool adapt;
+    pp_real we_mean;   /* mean of |electrical speed| over as many [rad/s] */
+    pp_real slow[3];   /* id, iq, electrical speed without the last noise: see low_pass */
+    int64_t count;     /* measurements so far */
+    int rejected;      /* bad samples in a row */
+    bool adapt;        /* Rs and psi are estimated along */
 } pp_observer;
 
 /* The machine of a motor file, load inertia and friction included. */
@@ -82,28 +96,32 @@ void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_unce
                        double theta_e, double sigma);
 /* dt seconds pass under the mean stator voltage (u_alpha, u_beta) [V]. */
 void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double dt);
-/* dt seconds pass under an unknown voltage: the currents are as good as unknown, the mechanics go on. */
-void pp_observer_coast(pp_observer *o, double dt);
+/* dt seconds pass under an unknown voltage: the currents are as good as unknown, the mechanics
+ * go on. */
+void pp_observer_predict_unpowered(pp_observer *o, double dt);
 /* A measurement of both currents [A]. */
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta);
-/* Both. */
+/* pp_observer_predict, then pp_observer_currents. */
 void pp_observer_step(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha,
                       double i_beta);
-/* A measurement of the mechanical speed [rad/s], of the mechanical angle [rad] or of the bus current [A] with its standard
- * deviation. */
+/* A measurement of the mechanical speed [rad/s], of the mechanical angle [rad] or of the bus
+ * current [A] with its standard deviation. */
 void pp_observer_speed(pp_observer *o, double omega_m, double sigma);
 void pp_observer_angle(pp_observer *o, double theta_m, double sigma);
 void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma);
-/* The correction that follows any prediction: P, covariance of each state with both currents in the rotor frame; S, theirs
- * (dd, dq, qq) without the measurement's noise; their means; and the currents measured (alpha, beta). */
+/* The correction that follows any prediction: P, covariance of each state with both currents in
+ * the rotor frame; S, theirs (dd, dq, qq) without the measurement's noise; their means; and the
+ * currents measured (alpha, beta). */
 void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, const pp_real *mean,
                          const pp_real *seen);
 /* Prediction and currents by the unscented transform (Julier & Uhlmann, Proc. IEEE 92(3) 2004). */
 void pp_observer_unscented(pp_observer *o, double u_alpha, double u_beta, double dt, double i_alpha,
                            double i_beta);
+/* How far the estimate can be trusted now. */
 pp_quality pp_observer_quality(const pp_observer *o);
 
-/* Nearest whole number of turns to an angle; NaN for one that no motor has (a record may hold anything). */
+/* Nearest whole number of turns to an angle; NaN for one that no motor has (a record may hold
+ * anything). */
 static inline pp_real pp_whole_turns(pp_real angle)
 {
     const pp_real turns = angle * PP_R(0.5 / PP_PI);
@@ -119,11 +137,17 @@ typedef enum pp_estimate {
 #undef PP_ESTIMATE
     PP_ESTIMATE_COUNT
 } pp_estimate;
+
+/* One row of estimate.def. */
 typedef struct pp_estimate_info {
-    const char *name, *unit, *doc;
+    const char *name; /* as columns spell it */
+    const char *unit; /* SI */
+    const char *doc;  /* one line */
 } pp_estimate_info;
+
+/* Row `index`, 0 <= index < PP_ESTIMATE_COUNT. */
 const pp_estimate_info *pp_estimate_at(int index);
-/* A virtual sensor now; which: a pp_estimate. */
+/* A virtual sensor now; which: a pp_estimate, 0 for any other number. */
 double pp_observer_estimate(const pp_observer *o, int which);
 
 #endif

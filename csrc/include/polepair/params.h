@@ -1,10 +1,12 @@
-/* polepair/params.h: the parameter structs, made from params.def; look-up, defaults and range checks. */
+/* polepair/params.h: the parameter structs, made from params.def; look-up, defaults and range
+ * checks. */
 #ifndef POLEPAIR_PARAMS_H
 #define POLEPAIR_PARAMS_H
 
 #include "polepair/base.h"
 
-/* One struct per group (struct pp_stator_params {double slots; ...}), every field a double in SI units. */
+/* One struct per group (struct pp_stator_params {double slots; ...}), every field a double in SI
+ * units. */
 struct pp_no_group_ {
     double none;
 #define PP_GROUP(group, doc) \
@@ -37,8 +39,9 @@ typedef struct pp_params {
 #define PP_PASTE(a, b) PP_PASTE_(a, b)
 #define PP_EACH(f, prefix, ...) PP_PASTE(PP_EACH_, PP_COUNT_OF(__VA_ARGS__))(f, prefix, __VA_ARGS__)
 
-/* A choice as an enum: typedef enum pp_drive_kind {PP_drive_kind_foc, ...}, read by pp_drive_kind_of(params). Use it in
- * a switch without default: the compiler then names what a new choice forgot. */
+/* A choice as an enum: typedef enum pp_drive_kind {PP_drive_kind_foc, ...}, read by
+ * pp_drive_kind_of(params). Use it in a switch without default: the compiler then names what a new
+ * choice forgot. */
 #define PP_NAME_VALUE(prefix, name) prefix##name,
 #define PP_CHOICE(group, field, def, doc, ...)                                              \
     typedef enum pp_##group##_##field{                                                      \

@@ -1,8 +1,9 @@
 /* polepair/stream.h: messages of one source into columns. Host only; no thread of its own.
  *
- * pp_stream_push is called by one thread at a time (the network's, a serial reader's, a replay's): it checks the size,
- * journals, decodes, counts and publishes. Any thread may read: rows [first, head) stay readable until the ring comes
- * round, which pp_stream_floor tells. Column memory is mapped twice in a row, so every window of rows is contiguous. */
+ * pp_stream_push is called by one thread at a time (the network's, a serial reader's, a replay's):
+ * it checks the size, journals, decodes, counts and publishes. Any thread may read: rows [first,
+ * head) stay readable until the ring comes round, which pp_stream_floor tells. Column memory is
+ * mapped twice in a row, so every window of rows is contiguous. */
 #ifndef POLEPAIR_STREAM_H
 #define POLEPAIR_STREAM_H
 
@@ -11,7 +12,9 @@
 
 /* Counters; a stream's own since it was made. */
 typedef struct pp_stream_counts {
-    int64_t messages, rows, bytes;
+    int64_t messages;     /* that came, refused ones included */
+    int64_t rows;         /* published */
+    int64_t bytes;        /* of all messages */
     int64_t lost;         /* sequence numbers that never came (so far) */
     int64_t duplicates;   /* messages dropped because their number had come already */
     int64_t out_of_order; /* messages that came late and were taken */
@@ -19,21 +22,23 @@ typedef struct pp_stream_counts {
     int64_t retained;     /* retained messages on a data topic: old by definition, not taken */
     int64_t unjournaled;  /* taken but not journaled: the disk was full */
     int64_t device_drops; /* what the device says it dropped since boot */
-    int64_t refused[PP_REFUSAL_COUNT];
+    int64_t refused[PP_REFUSAL_COUNT]; /* messages, by the reason */
 } pp_stream_counts;
 
 typedef struct pp_stream pp_stream;
 
-/* NULL when memory runs out. The stream starts with one reference. */
+/* NULL when memory runs out. The stream starts with one reference and is freed with its last. */
 pp_stream *pp_stream_new(const pp_stream_config *config);
-void pp_stream_keep(pp_stream *stream);
-void pp_stream_drop(pp_stream *stream);
-/* Journals what is pushed from now on under this number; NULL ends it. The journal must outlive that. */
-void pp_stream_journal(pp_stream *stream, pp_journal *journal, int number);
+void pp_stream_ref(pp_stream *stream);
+void pp_stream_unref(pp_stream *stream);
+/* Journals what is pushed from now on under this number; NULL ends it. The journal must outlive
+ * that. */
+void pp_stream_set_journal(pp_stream *stream, pp_journal *journal, int number);
 
 /* How a message came. */
 enum { PP_PUSH_RETAINED = 1, PP_PUSH_STORED = 2 /* from the journal: not journaled again */ };
-/* Takes one message. False only where a journal is set and could not take it: do not acknowledge. */
+/* Takes one message. False only where a journal is set and could not take it: do not
+ * acknowledge. */
 bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
                     int flags);
 
@@ -43,9 +48,12 @@ int64_t pp_stream_head(const pp_stream *stream);
 int64_t pp_stream_floor(const pp_stream *stream);
 /* Waits until the head is beyond `seen`; false after `seconds`. */
 bool pp_stream_wait(pp_stream *stream, int64_t seen, double seconds);
-/* Memory of row `first`: columns -3 arrival, -2 sequence number, -1 time (int64, ns), 0.. values (double). */
+/* Memory of row `first`: columns -3 arrival, -2 sequence number, -1 time (int64, ns), 0.. values
+ * (double). */
 const void *pp_stream_column(const pp_stream *stream, int column, int64_t first);
-pp_stream_counts pp_stream_count(const pp_stream *stream);
+pp_stream_counts pp_stream_read_counts(const pp_stream *stream);
+/* Which numbers came, and going on from there in another stream; both from the thread that
+ * pushes. */
 pp_sequence pp_stream_sequence(const pp_stream *stream);
 void pp_stream_resume(pp_stream *stream, const pp_sequence *sequence);
 
@@ -56,8 +64,8 @@ typedef struct pp_stream_handle {
     pp_stream *stream;
     bool (*push)(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
                  int flags);
-    void (*keep)(pp_stream *stream);
-    void (*drop)(pp_stream *stream);
+    void (*ref)(pp_stream *stream);
+    void (*unref)(pp_stream *stream);
 } pp_stream_handle;
 
 #endif

@@ -1,4 +1,5 @@
-/* polepair/sweep.h: many runs of one twin with some parameters replaced, on lanes and threads. Host only. */
+/* polepair/sweep.h: many runs of one twin with some parameters replaced, on lanes and threads. Host
+ * only. */
 #ifndef POLEPAIR_SWEEP_H
 #define POLEPAIR_SWEEP_H
 
@@ -6,8 +7,9 @@
 
 enum { PP_SWEEP_OUTPUTS_MAX = 32 };
 
-/* EXACT: the bits of a single run. FAST: the compiler may fuse multiply and add (error like EXACT's, other last bits).
- * SINGLE: float lanes, twice as many, error about 1e-4 of the currents. Without AVX2 all three are EXACT. */
+/* EXACT: the bits of a single run. FAST: the compiler may fuse multiply and add (error like
+ * EXACT's, other last bits). SINGLE: float lanes, twice as many, error about 1e-4 of the currents.
+ * Without AVX2 all three are EXACT. */
 typedef enum pp_mode { PP_EXACT, PP_FAST, PP_SINGLE, PP_MODE_COUNT } pp_mode;
 
 typedef struct pp_sweep {
@@ -17,8 +19,8 @@ typedef struct pp_sweep {
     const double *values; /* cases x column_count */
     long cases;
     double t_end; /* simulated time of each case [s] */
-    bool
-        retune; /* true: each case tunes its controller to its own machine; false: to the base machine */
+    bool retune;  /* true: each case tunes its controller to its own machine; false: to the base
+                     machine */
     const pp_reduced *outputs; /* taken over the samples 0..n of each run */
     int output_count;          /* <= PP_SWEEP_OUTPUTS_MAX */
     pp_trace trace;            /* all cases must have the base's control period */
@@ -33,7 +35,8 @@ typedef struct pp_sweep {
 /* A running sweep; results fill in any order. */
 typedef struct pp_sweep_job pp_sweep_job;
 
-/* Starts the worker threads; NULL when memory or threads run out. The sweep's arrays must outlive the job. */
+/* Starts the worker threads; NULL when memory or threads run out. The sweep's arrays must outlive
+ * the job. */
 pp_sweep_job *pp_sweep_start(const pp_sweep *sweep);
 /* Waits up to `seconds` for the end; true when all cases are done. */
 bool pp_sweep_wait(pp_sweep_job *job, double seconds);

@@ -1,11 +1,11 @@
 """Registers the workbench; FreeCAD imports this with a GUI."""
 
-import os
+from importlib import resources
 
 import FreeCAD
 import FreeCADGui
 
-ICON = os.path.join(os.path.dirname(__file__), "resources", "polepair.svg")
+ICON = str(resources.files(__package__).joinpath("resources", "polepair.svg"))
 
 
 class AddMotor:

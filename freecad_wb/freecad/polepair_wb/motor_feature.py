@@ -4,7 +4,7 @@ from . import compat
 
 pp = compat.import_polepair()
 
-from polepair.parts import motor_parts  # noqa: E402
+from polepair.draw.parts import motor_parts  # noqa: E402
 from polepair.table import parameters  # noqa: E402
 
 from . import document, solids  # noqa: E402

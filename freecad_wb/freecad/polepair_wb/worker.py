@@ -1,4 +1,6 @@
-"""CAD worker: python3 worker.py REQUEST.json ANSWER.json, in a process of its own so that a crash stays here.
+"""CAD worker, in a process of its own so that a crash stays here.
+
+python3 -m freecad.polepair_wb.worker REQUEST.json ANSWER.json
 
 REQUEST: {"motor": TOML text, "step": path or null, "mesh": path or null}. ANSWER: {"masses": ..., "valid": ...,
 "solids": n, "build_ms": CPU ms} or {"error": one line}.
@@ -9,18 +11,17 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from freecad.polepair_wb import compat
+from . import compat
 
 
 def work(request: dict) -> dict:
     """Builds the motor and writes what was asked for."""
     compat.import_freecad()
     compat.import_polepair()
-    from freecad.polepair_wb import document, solids
+    from polepair.design.motor import loads
+    from polepair.draw.parts import motor_parts
 
-    from polepair.motor import loads
-    from polepair.parts import motor_parts
+    from . import document, solids
 
     motor = loads(request["motor"], "request", "motor")
     parts = motor_parts(motor)

@@ -1,6 +1,6 @@
-/* polepair/real.h: the number that model code is written against. One source is compiled as scalar double (default),
- * as PP_LANES doubles per value (GCC vector extensions), or as float (PP_FLOAT). Every helper below gives the same bits
- * in every lane as the scalar build gives. */
+/* polepair/real.h: the number that model code is written against. One source is compiled as scalar
+ * double (default), as PP_LANES doubles per value (GCC vector extensions), or as float (PP_FLOAT).
+ * Every helper below gives the same bits in every lane as the scalar build gives. */
 #ifndef POLEPAIR_REAL_H
 #define POLEPAIR_REAL_H
 
@@ -37,6 +37,8 @@ PP_INLINE pp_real pp_sqrt(pp_real x) { return PP_SQRT_(x); }
 PP_INLINE bool pp_any(pp_mask m) { return m != 0; }
 PP_INLINE pp_mask pp_not(pp_mask m) { return !m; }
 PP_INLINE pp_mask pp_mask_none(void) { return 0; }
+#define PP_ALL 1 /* every lane */
+PP_INLINE pp_scalar pp_first(pp_real x) { return x; }
 #else
 typedef pp_scalar pp_real __attribute__((vector_size(PP_LANES * sizeof(pp_scalar))));
 typedef pp_bits pp_mask __attribute__((vector_size(PP_LANES * sizeof(pp_scalar))));
@@ -106,6 +108,8 @@ PP_INLINE pp_real pp_sqrt(pp_real x)
 }
 PP_INLINE pp_mask pp_not(pp_mask m) { return ~m; }
 PP_INLINE pp_mask pp_mask_none(void) { return (pp_mask){0}; }
+#define PP_ALL (~(pp_mask){0}) /* every lane */
+PP_INLINE pp_scalar pp_first(pp_real x) { return x[0]; }
 PP_INLINE bool pp_any(pp_mask m)
 {
 #if defined __AVX512F__

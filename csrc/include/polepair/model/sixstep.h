@@ -1,278 +1,267 @@
-/* polepair/sixstep.h: six-step BLDC inside one 60-degree sector, written against pp_real.
+/* polepair/model/sixstep.h: six-step BLDC inside one 60-degree sector, written against pp_real.
  *
- * Star winding, trapezoidal EMF with a 120-degree flat top, ideal switches, diodes with a drop. In a sector one phase is
- * tied high, one low, the third frees its current through a diode and then floats. With s = i_high - i_low, x = current
- * of the outgoing phase counted positive while its diode conducts, phi = angle since the sector's start,
- * r = 1 - 6 phi/pi and e = ke w, both sector parities share the equations
- *   L s' = u - 2 e - R s                       u = duty Udc
- *   L x' = -(v + 2 Vd + 2 e r)/3 - R x         v = u (high phase going out) or 2 Udc - u (low phase going out)
+ * Star winding, trapezoidal EMF with a 120-degree flat top, ideal switches, diodes with a drop. In
+ * a sector one phase is tied high, one low, the third frees its current through a diode and then
+ * floats. With s = i_high - i_low (i_span), x = current of the outgoing phase counted positive
+ * while its diode conducts (i_out), phi = angle since the sector's start, r = 1 - 6 phi/pi and
+ * e = ke w, both sector parities share the equations
+ *
+ *   L s' = u - 2 e - R s                  u = duty Udc
+ *   L x' = -(v + 2 Vd + 2 e r)/3 - R x    v = u (high phase goes out) or 2 Udc - u (low phase)
  *   J w' = ke (s + r x) - T,   phi' = p w
- * x stays 0 once it is extinguished. At the sector's end the roles turn: x <- (x + s)/2, s <- (s - 3 x)/2. */
+ *
+ * x stays 0 once it is extinguished. At the sector's end the roles turn: x <- (x + s)/2,
+ * s <- (s - 3 x)/2. How runs meet the events: sixstep_events.h. */
 #ifndef POLEPAIR_SIXSTEP_H
 #define POLEPAIR_SIXSTEP_H
 
-#include "polepair/model/plant.h"
+#include "polepair/model/channel.h"
+#include "polepair/model/law_linear.h"
+#include "polepair/model/rk4.h"
+#include "polepair/model/trig.h"
 
-typedef struct pp_bldc {
-    pp_real R, L_inv, L, ke, p, J_inv, J, viscous, coulomb,
-        quadratic;                               /* coulomb: also the slope below 1 rad/s */
-    pp_real Udc, Vd, load_viscous, load_coulomb; /* the load's share of the two frictions */
-} pp_bldc;
+typedef struct pp_sixstep {
+    pp_real R, L_inv, L;                /* of a phase [ohm], [1/H], [H] */
+    pp_real ke;                         /* flat top of the phase EMF over mechanical speed [V s] */
+    pp_real p, p_inv;                   /* pole pairs, 1/p */
+    pp_real J_inv, J;                   /* inertia of motor and load [1/(kg m^2)], [kg m^2] */
+    pp_real viscous;                    /* friction of motor and load together [N m s] */
+    pp_real coulomb;                    /* [N m]; also the slope below 1 rad/s */
+    pp_real quadratic;                  /* [N m s^2] */
+    pp_real Udc, Vd;                    /* bus voltage, drop of a diode [V] */
+    pp_real load_viscous, load_coulomb; /* the load's share of the two frictions */
+    pp_real step;                       /* RK4 step [s] */
+} pp_sixstep;
 
-typedef struct pp_bldc_state {
-    pp_real s, x, w, phi;
-    pp_real active; /* 1 while the outgoing phase conducts, else 0 */
-    pp_real parity; /* +1: the high phase goes out, -1: the low phase */
-    pp_real sector; /* sectors passed since the start */
-} pp_bldc_state;
+typedef struct pp_sixstep_state {
+    pp_real i_span;  /* i_high - i_low [A] */
+    pp_real i_out;   /* current of the outgoing phase [A] */
+    pp_real omega_m; /* mechanical speed [rad/s] */
+    pp_real phi;     /* electrical angle since the sector's start [rad] */
+    pp_real active;  /* 1 while the outgoing phase conducts, else 0 */
+    pp_real parity;  /* +1: the high phase goes out, -1: the low phase */
+    pp_real sector;  /* sectors passed since the start */
+} pp_sixstep_state;
 
-/* Inputs held over a step: bus share u = duty Udc and the load torque. */
-typedef struct pp_bldc_input {
+/* Held over a period: bus share u = duty Udc [V] and the load torque [N m]. */
+typedef struct pp_sixstep_held {
     pp_real u, T;
-} pp_bldc_input;
+} pp_sixstep_held;
 
-typedef struct pp_bldc_rates {
-    pp_real s, x, w, phi;
-} pp_bldc_rates;
+/* Rates of what moves: i_span, i_out, omega_m, phi. */
+typedef struct pp_sixstep_rate {
+    pp_real i_span, i_out, omega_m, phi;
+} pp_sixstep_rate;
 
-PP_INLINE pp_real pp_bldc_dry(const pp_bldc *m, pp_real w)
+/* r falls from 1 to -1 over a sector: 6/pi per radian. */
+static const pp_scalar PP_SECTOR_SLOPE = PP_R(6 / PP_PI);
+static const pp_scalar PP_SECTOR = PP_R(PP_PI / 3);
+
+PP_INLINE pp_real pp_sixstep_dry(const pp_sixstep *m, pp_real omega_m)
 {
-    return pp_clamp(m->coulomb * w, -m->coulomb, m->coulomb);
+    return pp_clamp(m->coulomb * omega_m, -m->coulomb, m->coulomb);
 }
 
-PP_INLINE pp_real pp_bldc_friction(const pp_bldc *m, pp_real w)
+PP_INLINE pp_real pp_sixstep_friction(const pp_sixstep *m, pp_real omega_m)
 {
-    return m->viscous * w + pp_bldc_dry(m, w) + m->quadratic * w * pp_abs(w);
+    return m->viscous * omega_m + pp_sixstep_dry(m, omega_m) +
+           m->quadratic * omega_m * pp_abs(omega_m);
 }
 
-PP_INLINE pp_bldc_rates pp_bldc_rate(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in,
-                                     int with)
+PP_INLINE void pp_sixstep_rates(const void *model, const void *held, const pp_real *y, pp_real *k,
+                                int features)
 {
-    const pp_scalar slope = PP_R(6 / PP_PI);
-    pp_bldc_rates k;
-    pp_real e = m->ke * x->w, r = PP_R(1) - slope * x->phi;
-    pp_real v = m->Udc + x->parity * (in.u - m->Udc);
-    k.s = (in.u - (e + e) - m->R * x->s) * m->L_inv;
-    k.x = x->active * (PP_R(-1.0 / 3) * (v + PP_R(2) * (m->Vd + e * r)) - m->R * x->x) * m->L_inv;
-    pp_real drag = with & PP_WITH_FRICTION ? pp_bldc_friction(m, x->w) : m->viscous * x->w;
-    k.w = (m->ke * (x->s + r * x->x) - in.T - drag) * m->J_inv;
-    k.phi = m->p * x->w;
-    return k;
+    const pp_sixstep *m = model;
+    const pp_sixstep_held *in = held;
+    const pp_sixstep_state *x = (const pp_sixstep_state *)y;
+    pp_sixstep_rate *rate = (pp_sixstep_rate *)k;
+    const pp_real e = m->ke * x->omega_m;
+    const pp_real r = PP_R(1) - PP_SECTOR_SLOPE * x->phi;
+    const pp_real v = m->Udc + x->parity * (in->u - m->Udc);
+    rate->i_span = (in->u - (e + e) - m->R * x->i_span) * m->L_inv;
+    rate->i_out =
+        x->active * (PP_R(-1.0 / 3) * (v + PP_R(2) * (m->Vd + e * r)) - m->R * x->i_out) * m->L_inv;
+    pp_real drag = m->viscous * x->omega_m;
+    if (features & PP_HAS_FRICTION)
+        drag = pp_sixstep_friction(m, x->omega_m);
+    rate->omega_m = (m->ke * (x->i_span + r * x->i_out) - in->T - drag) * m->J_inv;
+    rate->phi = m->p * x->omega_m;
 }
 
-PP_INLINE pp_bldc_state pp_bldc_move(pp_bldc_state x, pp_bldc_rates k, pp_real h)
+/* Currents of the phase tied high, the one tied low and the outgoing one [A]. */
+typedef struct pp_sixstep_roles {
+    pp_real high, low, out;
+} pp_sixstep_roles;
+
+PP_INLINE pp_sixstep_roles pp_sixstep_currents(const pp_sixstep_state *x)
 {
-    x.s += h * k.s;
-    x.x += h * k.x;
-    x.w += h * k.w;
-    x.phi += h * k.phi;
-    return x;
+    const pp_real out = x->parity * x->i_out;
+    return (pp_sixstep_roles){
+        .high = PP_R(0.5) * (x->i_span - out),
+        .low = PP_R(-0.5) * (x->i_span + out),
+        .out = out,
+    };
 }
 
-PP_INLINE pp_bldc_rates pp_bldc_sum(pp_bldc_rates a, pp_bldc_rates b, pp_real weight)
+PP_INLINE void pp_sixstep_powers(const void *model, const void *held, const pp_real *y,
+                                 pp_real weight, pp_energy *e)
 {
-    return (pp_bldc_rates){a.s + weight * b.s, a.x + weight * b.x, a.w + weight * b.w,
-                           a.phi + weight * b.phi};
-}
-
-/* Powers of a stage, weighted into the energies. */
-PP_INLINE void pp_bldc_power(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_input in,
-                             pp_real weight, pp_energy *e)
-{
-    pp_real out = x->parity * x->x, high = PP_R(0.5) * (x->s - out),
-            low = PP_R(-0.5) * (x->s + out);
-    pp_real back =
-        pp_select(x->parity < PP_R(0), m->Udc * x->x, pp_set(0)); /* freewheeling into the bus */
-    pp_real viscous = m->viscous * x->w, dry = pp_bldc_dry(m, x->w), mech = weight * x->w;
-    e->in += weight * (in.u * high - back);
-    e->copper += weight * (m->R * (high * high + low * low + out * out) + m->Vd * x->x);
-    e->load += mech * (in.T + m->load_viscous * viscous + m->load_coulomb * dry +
-                       m->quadratic * x->w * pp_abs(x->w));
+    const pp_sixstep *m = model;
+    const pp_sixstep_held *in = held;
+    const pp_sixstep_state *x = (const pp_sixstep_state *)y;
+    const pp_sixstep_roles i = pp_sixstep_currents(x);
+    const pp_real back =
+        pp_select(x->parity < PP_R(0), m->Udc * x->i_out, pp_set(0)); /* into the bus */
+    const pp_real viscous = m->viscous * x->omega_m;
+    const pp_real dry = pp_sixstep_dry(m, x->omega_m);
+    const pp_real mech = weight * x->omega_m;
+    e->in += weight * (in->u * i.high - back);
+    e->copper +=
+        weight * (m->R * (i.high * i.high + i.low * i.low + i.out * i.out) + m->Vd * x->i_out);
+    e->load += mech * (in->T + m->load_viscous * viscous + m->load_coulomb * dry +
+                       m->quadratic * x->omega_m * pp_abs(x->omega_m));
     e->friction += mech * (viscous - m->load_viscous * viscous + dry - m->load_coulomb * dry);
 }
 
-/* A machine on its way through a step; left: time to go [s]. */
-typedef struct pp_bldc_going {
-    const pp_bldc *m;
-    pp_bldc_state *x;
-    pp_energy *e;
-    pp_bldc_input in;
-    pp_real left;
-} pp_bldc_going;
+static const pp_ode PP_SIXSTEP_ODE = {
+    .n = 4, .size = 7, .scaled = false, .rates = pp_sixstep_rates, .powers = pp_sixstep_powers};
 
-/* One RK4 step of length h inside the sector of `groups` independent machines, stage by stage, so that the processor
- * always has work that does not wait for the stage before. k1: the rates at the start. */
-PP_INLINE void pp_bldc_rk4(const pp_bldc_going *on, const pp_bldc_rates *k1, const pp_real *h,
-                           int groups, int with)
+/* At rest, rotor in the middle of sector 0 (60 electrical degrees). */
+PP_INLINE pp_sixstep_state pp_sixstep_start(void)
 {
-    pp_bldc_rates k[PP_GROUPS_MAX], sum[PP_GROUPS_MAX], middle[PP_GROUPS_MAX];
-#pragma GCC unroll 4
-    for (int stage = 0; stage < 4; stage++)
-#pragma GCC unroll 4
-        for (int g = 0; g < groups; g++) {
-            pp_real half = PP_R(0.5) * h[g], sixth = h[g] * PP_R(1.0 / 6);
-            pp_bldc_state y =
-                stage == 0 ? *on[g].x : pp_bldc_move(*on[g].x, k[g], stage == 3 ? h[g] : half);
-            k[g] = stage == 0 ? k1[g] : pp_bldc_rate(on[g].m, &y, on[g].in, with);
-            if (with & PP_WITH_ENERGY)
-                pp_bldc_power(on[g].m, &y, on[g].in,
-                              stage == 0 || stage == 3 ? sixth : sixth + sixth, on[g].e);
-            if (stage == 0)
-                sum[g] = k[g];
-            else if (stage == 1)
-                middle[g] = k[g];
-            else if (stage == 2)
-                middle[g] = pp_bldc_sum(middle[g], k[g], pp_set(1));
-            else
-                sum[g] = pp_bldc_sum(pp_bldc_sum(sum[g], middle[g], pp_set(2)), k[g], pp_set(1));
-        }
-#pragma GCC unroll 4
-    for (int g = 0; g < groups; g++)
-        *on[g].x = pp_bldc_move(*on[g].x, sum[g], h[g] * PP_R(1.0 / 6));
+    const pp_real zero = pp_set(0);
+    return (pp_sixstep_state){
+        .i_span = zero,
+        .i_out = zero,
+        .omega_m = zero,
+        .phi = pp_set(PP_R(PP_PI / 6)),
+        .active = zero,
+        .parity = pp_set(1),
+        .sector = zero,
+    };
 }
 
-/* Smallest positive time at which distance = speed t + rise t^2/2 (distance >= 0); huge where there is none. */
-PP_INLINE pp_real pp_arrival(pp_real distance, pp_real speed, pp_real rise)
+PP_INLINE pp_seen pp_sixstep_sense(const pp_sixstep *m, const pp_sixstep_state *x)
 {
-    pp_real disc = speed * speed + PP_R(2) * rise * distance, never = pp_set(PP_R(1e30));
-    pp_real sum = speed + pp_sqrt(pp_max(disc, pp_set(0)));
-    pp_mask comes = (disc >= PP_R(0)) & (sum > PP_R(1e-30));
-    return pp_select(comes, PP_R(2) * distance / pp_select(comes, sum, pp_set(1)), never);
+    (void)m;
+    return (pp_seen){.id = pp_set(0), .iq = pp_set(0), .omega_m = x->omega_m};
 }
 
-/* Second derivative of the outgoing current, negated: it falls at -x' and this is how fast that grows. */
-PP_INLINE pp_real pp_bldc_fall(const pp_bldc *m, const pp_bldc_state *x, pp_bldc_rates k)
+/* The inverter holds the duty asked for; T: load torque [N m]. */
+PP_INLINE void pp_sixstep_hold(const pp_sixstep *m, pp_sixstep_state *x, pp_command c, pp_real T,
+                               pp_sixstep_held *held)
 {
-    const pp_scalar slope = PP_R(6 / PP_PI);
-    pp_real r = PP_R(1) - slope * x->phi, er = m->ke * (k.w * r - x->w * slope * k.phi);
-    return (PP_R(2.0 / 3) * er + m->R * k.x) * m->L_inv;
+    (void)x;
+    held->u = c.duty * m->Udc;
+    held->T = T;
+}
+
+/* Moves what moves by h times its rates k. */
+PP_INLINE void pp_sixstep_advance(pp_sixstep_state *x, const pp_real *k, pp_real h)
+{
+    const pp_sixstep_rate *rate = (const pp_sixstep_rate *)k;
+    x->i_span += h * rate->i_span;
+    x->i_out += h * rate->i_out;
+    x->omega_m += h * rate->omega_m;
+    x->phi += h * rate->phi;
 }
 
 /* End of a sector: the roles of the phases turn. */
-PP_INLINE pp_bldc_state pp_bldc_commutate(pp_bldc_state x)
+PP_INLINE pp_sixstep_state pp_sixstep_commutate(pp_sixstep_state x)
 {
-    pp_real s = x.s, out = x.x;
-    x.s = PP_R(0.5) * (s - PP_R(3) * out);
-    x.x = PP_R(0.5) * (s + out);
+    const pp_real s = x.i_span;
+    const pp_real out = x.i_out;
+    x.i_span = PP_R(0.5) * (s - PP_R(3) * out);
+    x.i_out = PP_R(0.5) * (s + out);
     x.phi = pp_set(0);
     x.parity = -x.parity;
     x.sector += PP_R(1);
-    x.active = pp_select(x.x > PP_R(0), pp_set(1), pp_set(0));
+    x.active = pp_select(x.i_out > PP_R(0), pp_set(1), pp_set(0));
     return x;
 }
 
-/* What the rates at the start of a step foretell, to second order: when the sector ends, when the outgoing current does. */
-typedef struct pp_bldc_forecast {
-    pp_bldc_rates k;
-    pp_real turn, die, h; /* [s]; h: the first of both and the step's end */
-    pp_mask conducts;
-} pp_bldc_forecast;
+/* Currents of the phases [A]. */
+typedef struct pp_abc {
+    pp_real a, b, c;
+} pp_abc;
 
-PP_INLINE pp_bldc_forecast pp_bldc_foresee(const pp_bldc_going *on, int with)
+PP_INLINE pp_abc pp_sixstep_phases(const pp_sixstep_state *x)
 {
-    const pp_bldc *m = on->m;
-    const pp_bldc_state *x = on->x;
-    const pp_real left = on->left;
-    const pp_scalar end = PP_R(PP_PI / 3), ahead = PP_R(1.5);
-    pp_bldc_forecast f;
-    f.k = pp_bldc_rate(m, x, on->in, with);
-    f.conducts = x->active > PP_R(0);
-    f.turn = f.die = pp_set(PP_R(1e30));
-    pp_mask near = (x->phi + ahead * left * f.k.phi >= end) |
-                   (f.conducts & (x->x + ahead * left * f.k.x <= PP_R(0)));
-    if (pp_any(near)) {
-        f.turn = pp_arrival(pp_max(end - x->phi, pp_set(0)), f.k.phi, m->p * f.k.w);
-        f.die = pp_select(f.conducts, pp_arrival(x->x, -f.k.x, pp_bldc_fall(m, x, f.k)), f.die);
-    }
-    f.h = pp_min(left, pp_min(f.turn, f.die));
-    return f;
-}
-
-/* After the step of f.h: a first-order correction takes what the forecast of an event missed, and the event happens. */
-PP_INLINE void pp_bldc_settle(pp_bldc_going *on, pp_bldc_forecast f, int with)
-{
-    const pp_bldc *m = on->m;
-    const pp_real left = on->left;
-    pp_bldc_state *x = on->x;
-    const pp_scalar end = PP_R(PP_PI / 3);
-    pp_bldc_state y = *x;
-    pp_mask open = left > PP_R(0);
-    pp_mask turned = open & (((f.turn < left) & (f.turn <= f.die)) | (y.phi >= end));
-    pp_mask died = open & f.conducts & (((f.die < left) & (f.die < f.turn)) | (y.x <= PP_R(0)));
-    on->left = pp_set(0);
-    if (!pp_any(turned | died))
-        return;
-    pp_bldc_rates k = pp_bldc_rate(m, &y, on->in, with);
-    pp_real fix_turn = (end - y.phi) / pp_select(turned, k.phi, pp_set(1));
-    pp_real fix_die = -y.x / pp_select(died, k.x, pp_set(1));
-    died = died & (pp_not(turned) | (fix_die < fix_turn));
-    turned = turned & pp_not(died);
-    pp_real fix = pp_select(turned, fix_turn, pp_select(died, fix_die, pp_set(0)));
-    y = pp_bldc_move(y, k, fix);
-    if (with & PP_WITH_ENERGY)
-        pp_bldc_power(m, &y, on->in, fix, on->e);
-    y.x = pp_select(died, pp_set(0), y.x);
-    y.active = pp_select(died, pp_set(0), y.active);
-    pp_bldc_state z = pp_bldc_commutate(y);
-    x->s = pp_select(turned, z.s, y.s);
-    x->x = pp_select(turned, z.x, y.x);
-    x->w = y.w;
-    x->phi = pp_select(turned, z.phi, y.phi);
-    x->active = pp_select(turned, z.active, y.active);
-    x->parity = pp_select(turned, z.parity, y.parity);
-    x->sector = pp_select(turned, z.sector, y.sector);
-    on->left = pp_select(turned | died, pp_max(left - f.h - fix, pp_set(0)), pp_set(0));
-}
-
-/* One segment of `groups` machines: to the next event inside the time that is left, which happens, or to its end. Where an
- * event is near, its time is predicted to second order from the rates at hand; one RK4 step leads there, and a first-order
- * correction follows (the prediction misses by O(h^3), so what remains is O(h^6)). Machines with no time left stand still,
- * so that lanes which diverge at their events need not wait for each other. */
-enum { PP_BLDC_SEGMENTS_MAX = 12 }; /* of a step; more can only be a state without sense */
-PP_INLINE void pp_bldc_segment(pp_bldc_going *on, int groups, int with)
-{
-    pp_bldc_forecast f[PP_GROUPS_MAX];
-    pp_bldc_rates k[PP_GROUPS_MAX];
-    pp_real h[PP_GROUPS_MAX];
-#pragma GCC unroll 4
-    for (int g = 0; g < groups; g++) {
-        f[g] = pp_bldc_foresee(&on[g], with);
-        k[g] = f[g].k;
-        h[g] = f[g].h;
-    }
-    pp_bldc_rk4(on, k, h, groups, with);
-#pragma GCC unroll 4
-    for (int g = 0; g < groups; g++)
-        pp_bldc_settle(&on[g], f[g], with);
-}
-
-/* Advances by a step, event by event. */
-PP_INLINE void pp_bldc_advance(const pp_bldc *m, pp_bldc_state *x, pp_bldc_input in, pp_real step,
-                               int with, pp_energy *e)
-{
-    pp_bldc_going on = {m, x, e, in, step};
-    for (int n = 0; n < PP_BLDC_SEGMENTS_MAX && pp_any(on.left > PP_R(0)); n++)
-        pp_bldc_segment(&on, 1, with);
-}
-
-/* Currents of phases a, b, c. */
-PP_INLINE void pp_bldc_currents(const pp_bldc_state *x, pp_real *a, pp_real *b, pp_real *c)
-{
-    pp_real out = x->parity * x->x, high = PP_R(0.5) * (x->s - out),
-            low = PP_R(-0.5) * (x->s + out);
+    const pp_sixstep_roles i = pp_sixstep_currents(x);
+    const pp_real k = x->sector - PP_R(6) * pp_whole(x->sector * PP_R(1.0 / 6));
     /* high, low, outgoing by sector: abc, acb, bca, bac, cab, cba */
-    pp_real turns = pp_set(0), k = x->sector;
-#if PP_LANES == 1
-    turns = (pp_real)(int64_t)(k * PP_R(1.0 / 6));
-#else
-    for (int l = 0; l < PP_LANES; l++)
-        turns[l] = (pp_scalar)(int64_t)(k[l] * PP_R(1.0 / 6));
-#endif
-    k = k - PP_R(6) * turns;
-    *a = pp_select(k < PP_R(2), high, pp_select((k == PP_R(2)) | (k == PP_R(5)), out, low));
-    *b = pp_select((k == PP_R(2)) | (k == PP_R(3)), high,
-                   pp_select((k == PP_R(0)) | (k == PP_R(5)), low, out));
-    *c = -(*a + *b);
+    const pp_mask a_out = (k == PP_R(2)) | (k == PP_R(5));
+    const pp_mask b_out = (k == PP_R(0)) | (k == PP_R(5));
+    pp_abc phase;
+    phase.a = pp_select(k < PP_R(2), i.high, pp_select(a_out, i.out, i.low));
+    phase.b = pp_select((k == PP_R(2)) | (k == PP_R(3)), i.high, pp_select(b_out, i.low, i.out));
+    phase.c = -(phase.a + phase.b);
+    return phase;
+}
+
+/* Park transform of the phase currents; six-step angles count from the start of the run. */
+PP_INLINE pp_dq pp_sixstep_axes(const pp_sixstep_state *x)
+{
+    const pp_abc i = pp_sixstep_phases(x);
+    pp_real sine, cosine;
+    pp_angle_sincos(x->phi + PP_SECTOR * x->sector - PP_SECTOR, &sine, &cosine);
+    const pp_real beta = (i.b - i.c) * PP_R(0.57735026918962576451);
+    return (pp_dq){.d = cosine * i.a + sine * beta, .q = cosine * beta - sine * i.a};
+}
+
+/* Kinetic and magnetic energy [J]. */
+PP_INLINE pp_real pp_sixstep_stored(const pp_sixstep *m, const pp_sixstep_state *x)
+{
+    const pp_abc i = pp_sixstep_phases(x);
+    return PP_R(0.5) *
+           (m->J * x->omega_m * x->omega_m + m->L * (i.a * i.a + i.b * i.b + i.c * i.c));
+}
+
+/* A machine on its way through a step. */
+typedef struct pp_sixstep_going {
+    const pp_sixstep *m;
+    pp_sixstep_state *x;
+    pp_energy *energy;
+    pp_sixstep_held held;
+    pp_real left; /* time to go [s] */
+} pp_sixstep_going;
+
+/* Square of the stator current's amplitude [A^2], whichever the phases are. */
+PP_INLINE pp_real pp_sixstep_square(const pp_sixstep_going *on, const pp_seen *seen)
+{
+    (void)seen;
+    const pp_sixstep_state *x = on->x;
+    const pp_real out = x->i_out * x->i_out;
+    const pp_real sum = PP_R(0.25) * (x->i_span * x->i_span + out);
+    return PP_R(2.0 / 3) * (sum + sum + out);
+}
+
+/* A channel of the machine at a sample, what the controller asked for held; T: load [N m]. */
+PP_INLINE pp_real pp_sixstep_channel(const pp_sixstep_going *on, const pp_seen *seen, pp_real T,
+                                     pp_channel channel)
+{
+    const pp_sixstep *m = on->m;
+    const pp_sixstep_state *x = on->x;
+    const pp_sixstep_held *held = &on->held;
+    const pp_real r = PP_R(1) - PP_SECTOR_SLOPE * x->phi;
+    switch (channel) {
+    case PP_CHANNEL_id: return pp_sixstep_axes(x).d;
+    case PP_CHANNEL_iq: return pp_sixstep_axes(x).q;
+    case PP_CHANNEL_i_s: return pp_sqrt(pp_sixstep_square(on, seen));
+    case PP_CHANNEL_uq: return held->u;
+    case PP_CHANNEL_omega_m: return x->omega_m;
+    case PP_CHANNEL_theta_m: return (x->phi + PP_SECTOR * x->sector - PP_R(PP_PI / 6)) * m->p_inv;
+    case PP_CHANNEL_torque: return m->ke * (x->i_span + r * x->i_out);
+    case PP_CHANNEL_torque_load: return T + pp_sixstep_friction(m, x->omega_m);
+    case PP_CHANNEL_ia: return pp_sixstep_phases(x).a;
+    case PP_CHANNEL_ib: return pp_sixstep_phases(x).b;
+    case PP_CHANNEL_ic: return pp_sixstep_phases(x).c;
+    case PP_CHANNEL_i_bus:
+        return (held->u * pp_sixstep_currents(x).high) / m->Udc -
+               pp_select(x->parity < PP_R(0), x->i_out, pp_set(0));
+    case PP_CHANNEL_energy_stored: return pp_sixstep_stored(m, x);
+    default: return pp_energy_channel(on->energy, channel);
+    }
 }
 
 #endif

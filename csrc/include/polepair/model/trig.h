@@ -1,4 +1,5 @@
-/* polepair/model/trig.h: sine and cosine for the models and the core, one source and so one set of bits. Scalar double. */
+/* polepair/model/trig.h: sine and cosine for the models and the core, one source and so one set of
+ * bits. Scalar double. */
 #ifndef POLEPAIR_TRIG_H
 #define POLEPAIR_TRIG_H
 
@@ -31,20 +32,33 @@ static inline double pp_cos_series(double x)
     return 1.0 + x2 * pp_horner(c, 8, x2);
 }
 
-/* Out of line: a lane calls it for each of its angles. */
-static __attribute__((noinline, unused)) void pp_turn(double x, double *s, double *c)
+/* Out of line: a lane calls it for each of its angles. |x| < 1e6 rad. */
+static __attribute__((noinline, unused)) void pp_scalar_sincos(double x, double *s, double *c)
 {
     /* pi/2 in three parts of 33 bits (Cody and Waite): k < 2^20 keeps every product exact. */
-    static const double p1 = 1.57079632673412561417e+00, p2 = 6.07710050630396597660e-11,
-                        p3 = 2.02226624879595063154e-21;
-    double k = (double)(int64_t)(x * (2 / PP_PI) + (x < 0 ? -0.5 : 0.5));
-    double r = ((x - k * p1) - k * p2) - k * p3;
-    double sr = pp_sin_series(r), cr = pp_cos_series(r);
+    static const double part[3] = {1.57079632673412561417e+00, 6.07710050630396597660e-11,
+                                   2.02226624879595063154e-21};
+    const double k = (double)(int64_t)(x * (2 / PP_PI) + (x < 0 ? -0.5 : 0.5));
+    const double r = ((x - k * part[0]) - k * part[1]) - k * part[2];
+    const double sine = pp_sin_series(r);
+    const double cosine = pp_cos_series(r);
     switch ((int64_t)k & 3) {
-    case 0: *s = sr, *c = cr; break;
-    case 1: *s = cr, *c = -sr; break;
-    case 2: *s = -sr, *c = -cr; break;
-    default: *s = -cr, *c = sr; break;
+    case 0:
+        *s = sine;
+        *c = cosine;
+        break;
+    case 1:
+        *s = cosine;
+        *c = -sine;
+        break;
+    case 2:
+        *s = -sine;
+        *c = -cosine;
+        break;
+    default:
+        *s = -cosine;
+        *c = sine;
+        break;
     }
 }
 
@@ -53,16 +67,28 @@ PP_INLINE void pp_angle_sincos(pp_real angle, pp_real *s, pp_real *c)
 {
 #if PP_LANES == 1
     double sine, cosine;
-    pp_turn((double)angle, &sine, &cosine);
+    pp_scalar_sincos((double)angle, &sine, &cosine);
     *s = PP_R(sine);
     *c = PP_R(cosine);
 #else
     for (int l = 0; l < PP_LANES; l++) {
         double sine, cosine;
-        pp_turn((double)angle[l], &sine, &cosine);
+        pp_scalar_sincos((double)angle[l], &sine, &cosine);
         (*s)[l] = PP_R(sine);
         (*c)[l] = PP_R(cosine);
     }
+#endif
+}
+
+/* Whole part, towards 0, of |x| < 2^31, lane by lane. */
+PP_INLINE pp_real pp_whole(pp_real x)
+{
+#if PP_LANES == 1
+    return (pp_real)(int64_t)x;
+#else
+    for (int l = 0; l < PP_LANES; l++)
+        x[l] = (pp_scalar)(int64_t)x[l];
+    return x;
 #endif
 }
 

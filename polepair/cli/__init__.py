@@ -1,0 +1,1 @@
+"""The polepair command."""

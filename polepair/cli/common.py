@@ -1,0 +1,43 @@
+"""Options and helpers of the commands."""
+
+import json
+from pathlib import Path
+
+import click
+import numpy as np
+
+from ..design.motor import load
+
+RPM = 30 / np.pi
+JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+SET = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="GROUP.FIELD=VALUE",
+    help="Change a parameter; units allowed, as in a motor file.",
+)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def say(as_json: bool, data: dict, lines) -> None:
+    """Prints data as JSON, or the lines."""
+    if as_json:
+        click.echo(json.dumps(data))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+def chosen_motor(name: str, settings=()):
+    """The motor with the --set options laid over it."""
+    from ..design.motor import _value
+    from ..table import parameter
+
+    motor = load(name)
+    for item in settings:
+        key, sign, text = item.partition("=")
+        if not sign:
+            raise ValueError(f"--set {item}: expected GROUP.FIELD=VALUE")
+        motor.set(key, _value(parameter(key), text))
+    return motor

@@ -1,0 +1,154 @@
+"""Motors: parameters with a name and a source, read from and written to TOML files."""
+
+import math
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from .. import _core
+from ..errors import FileError, nearest
+from ..files import read_text, write_text
+from ..table import groups, parameters
+from ..units import to_si
+
+SCHEMA_VERSION = 1
+ABOUT = ("name", "description", "source")  # keys of the [motor] table
+
+
+class Motor(_core.Params):
+    """All parameters of a motor, its drive, control and load: motor.magnet.Br = 1.25 (checked against the table).
+
+    `derive()` gives the constants; `name`, `description`, `source` say what it is.
+    """
+
+    def __init__(self, name: str = "unnamed", description: str = "", source: str = ""):
+        self.name, self.description, self.source = name, description, source
+
+    def __repr__(self) -> str:
+        return f"Motor({self.name!r}: {', '.join(f'{k}={v}' for k, v in self.changed().items())})"
+
+    def __reduce__(self):
+        return _rebuild, (self.name, self.description, self.source, self.changed())
+
+    def changed(self) -> dict[str, float | int | str]:
+        """Parameters that differ from their defaults, by full name."""
+        values = {name: self.get(name) for name in parameters()}
+        return {name: v for name, v in values.items() if v != parameters()[name].default}
+
+    def copy(self) -> "Motor":
+        """An independent copy."""
+        other = Motor(self.name, self.description, self.source)
+        other.update(self)
+        return other
+
+    @property
+    def has_geometry(self) -> bool:
+        """True unless the motor is described by a maker's datasheet."""
+        return self.datasheet.R_ll == 0 and self.datasheet.R_phase == 0
+
+    def iron_loss(self, omega_m: float) -> float:
+        """Stator iron loss [W] at a speed [rad/s]."""
+        return self.derive().iron_loss(self, omega_m)
+
+    def dumps(self) -> str:
+        """The text of a motor file (TOML, SI numbers) with every value that differs from its default."""
+        import tomli_w
+
+        doc = {"schema": SCHEMA_VERSION, "motor": {k: getattr(self, k) for k in ABOUT if getattr(self, k)}}
+        for name, value in self.changed().items():
+            group, field = name.split(".")
+            doc.setdefault(group, {})[field] = value
+        return tomli_w.dumps(doc)
+
+    def save(self, path) -> None:
+        """Writes `dumps()` to a file."""
+        write_text(path, self.dumps())
+
+
+def _rebuild(name: str, description: str, source: str, values: dict) -> Motor:
+    """A motor from what pickle kept of it."""
+    motor = Motor(name, description, source)
+    for key, value in values.items():
+        motor.set(key, value)
+    return motor
+
+
+def catalogue() -> dict[str, Path]:
+    """Names and files of the motors that ship with polepair."""
+    folder = Path(str(resources.files("polepair.design.motors")))
+    return {p.stem: p for p in sorted(folder.glob("*.toml"))}
+
+
+def load(name_or_path) -> Motor:
+    """A motor from the catalogue or from a TOML file. FileError names file, key, value and what was expected."""
+    known = catalogue()
+    path = known.get(str(name_or_path), Path(name_or_path))
+    if not path.exists() and path.suffix != ".toml":
+        raise FileError(
+            f"{name_or_path}: no such file, and no motor of that name in the catalogue{nearest(name_or_path, known)}"
+        )
+    return loads(read_text(path), str(path), path.stem)
+
+
+def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
+    """A motor from the text of a motor file; `where` names it in errors."""
+    try:
+        doc = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as e:
+        raise FileError(f"{where}: not TOML: {e}") from None
+    if not doc:
+        raise FileError(f"{where}: empty, expected a motor file with schema = {SCHEMA_VERSION}")
+    if doc.pop("schema", None) != SCHEMA_VERSION:
+        raise FileError(f"{where}: schema: expected schema = {SCHEMA_VERSION} at the top of the file")
+    motor = Motor(name, **_about(doc.pop("motor", {}), where, name))
+    for group, fields in doc.items():
+        _read_group(motor, group, fields, where)
+    try:
+        motor.derive()
+    except ValueError as e:
+        raise FileError(f"{where}: {e}") from None
+    return motor
+
+
+def _about(table, where: str, name: str) -> dict[str, str]:
+    if not isinstance(table, dict):
+        raise FileError(f"{where}: motor: expected a table [motor]")
+    for key, value in table.items():
+        if key not in ABOUT:
+            raise FileError(f"{where}: motor.{key}: unknown key{nearest(key, ABOUT)}")
+        if not isinstance(value, str):
+            raise FileError(f"{where}: motor.{key} = {value!r}: expected text")
+    table.pop("name", None) if table.get("name") == name else None
+    return {k: v for k, v in table.items() if k != "name"}
+
+
+def _read_group(motor: Motor, group: str, fields, where: str) -> None:
+    if group not in groups():
+        raise FileError(f"{where}: [{group}]: unknown table{nearest(group, groups())}")
+    if not isinstance(fields, dict):
+        raise FileError(f"{where}: {group} = {fields!r}: expected a table [{group}]")
+    for field, value in fields.items():
+        name = f"{group}.{field}"
+        row = parameters().get(name)
+        if row is None:
+            own = [p.field for p in parameters().values() if p.group == group]
+            raise FileError(f"{where}: {name}: unknown key{nearest(field, own)}")
+        try:
+            motor.set(name, _value(row, value))
+        except ValueError as e:
+            text = str(e)
+            raise FileError(f"{where}: {text if text.startswith(name) else f'{name} = {value!r}: {text}'}") from None
+
+
+def _value(row, value):
+    """A TOML value as the row's number: SI, or a string with a unit."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(
+            f"expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number or a string with a unit'}"
+        )
+    if row.choices:
+        return value
+    number = to_si(value, row.unit) if isinstance(value, str) else float(value)
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number

@@ -1,0 +1,1 @@
+"""What shows a motor: the report, and CAD and film by programs in processes of their own."""

@@ -1,0 +1,1 @@
+"""The operational twin: streams, sources, MQTT, stores, sinks and the observer over them."""

@@ -1,0 +1,263 @@
+"""MQTT: connecting, receiving into streams and publishing, on polepair._mqtt (paho.mqtt.c)."""
+
+import atexit
+import os
+import secrets
+import time
+import weakref
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, taken
+from .streams import Format, Stream
+from .wire import Address, StreamInfo, address, read_birth
+
+FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": CertificateError}
+_open: weakref.WeakSet = weakref.WeakSet()
+
+
+class Secret:
+    """A password that shows itself nowhere."""
+
+    def __init__(self, text: str | None):
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(...)" if self._text else "Secret(none)"
+
+    def reveal(self) -> str | None:
+        """The text, for the library alone."""
+        return self._text
+
+
+def password_from(file=None) -> Secret:
+    """From a file (first line), else from POLEPAIR_MQTT_PASSWORD, else none."""
+    if file is None:
+        return Secret(os.environ.get("POLEPAIR_MQTT_PASSWORD"))
+    try:
+        return Secret(Path(file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r"))
+    except (OSError, UnicodeDecodeError) as e:
+        raise FileError(
+            f"{file}: password file cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'})"
+        ) from None
+
+
+class LinkOptions(NamedTuple):
+    """Of a connection: files, name, times [s]; clean = False: the broker keeps what comes while the link is down; will:
+    (topic, payload) that the broker publishes when the link breaks."""
+
+    password_file: object = None
+    ca: object = None
+    certificate: object = None
+    key: object = None
+    client_id: str | None = None
+    keep_alive: int = 10
+    timeout: float = 10
+    clean: bool = True
+    will: tuple[str, str] | None = None
+
+
+class Link:
+    """One connection to a broker. Options: those of LinkOptions."""
+
+    def __init__(self, url: str | Address, **options):
+        given = taken(LinkOptions, options, "Link")
+        try:
+            from .. import _mqtt
+        except ImportError:
+            raise LinkError(
+                "MQTT was not built: expected paho.mqtt.c (libpaho-mqtt-dev) when polepair was installed"
+            ) from None
+        self.address = url if isinstance(url, Address) else address(url)
+        self.timeout, self.ca = given.timeout, None if given.ca is None else str(given.ca)
+        files = {name: getattr(given, name) for name in ("ca", "certificate", "key")}
+        for name, file in files.items():
+            if file is not None and not os.access(file, os.R_OK):
+                raise FileError(f"{file}: {name} file cannot be read")
+        self.client_id = given.client_id or f"polepair-{secrets.token_hex(6)}"
+        secret = password_from(given.password_file)
+        paths = [None if f is None else str(f) for f in files.values()]
+        user = self.address.user or os.environ.get("POLEPAIR_MQTT_USER")
+        topic, payload = given.will or (None, None)
+        self.core = _mqtt.Client(
+            self.address.uri, self.client_id, user, secret.reveal() if user else None, *paths, topic, payload,
+            given.keep_alive, max(1, int(given.timeout)), 10, given.clean,
+        )  # fmt: skip
+        _open.add(self)
+
+    def __repr__(self) -> str:
+        return f"Link({self.address.uri}, {self.client_id})"
+
+    def connect(self):
+        """Waits until the link and its subscriptions stand; LinkError or one of its kinds when they do not."""
+        self.core.connect()
+        self.core.wait("connecting", self.timeout + 1)
+        status = self.core.status()
+        if status["link"] != "up":
+            self.close()
+            fault, text = status["fault"], _reason(status["text"])
+            if self.address.tls and fault == "network":
+                fault, text = self._look_at_tls(fault, text)
+            raise FAULTS.get(fault, LinkError)(f"{self.address.uri}: {text}, expected {_expected(fault)}")
+        return self
+
+    def _look_at_tls(self, fault: str, text: str) -> tuple[str, str]:
+        """paho does not say why a handshake failed after the chain was verified; Python's ssl does."""
+        import socket
+        import ssl
+
+        context = ssl.create_default_context(cafile=self.ca)
+        try:
+            with socket.create_connection((self.address.host, self.address.port), self.timeout) as s:
+                context.wrap_socket(s, server_hostname=self.address.host).close()
+        except ssl.SSLCertVerificationError as e:
+            return "tls", e.verify_message
+        except (OSError, ValueError):
+            return fault, text
+        return "client", "the broker ended the connection"
+
+    @property
+    def state(self) -> str:
+        """up, lost (it reconnects by itself), refused or closed."""
+        return self.core.status()["link"] if self.core else "closed"
+
+    @property
+    def status(self) -> dict:
+        """Link, fault, text and counters."""
+        return self.core.status()
+
+    def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> bool:
+        """Queues a message; False while the link is down."""
+        return self.core.publish(topic, payload, qos, retain)
+
+    def mail(self, seconds: float = 0.0):
+        """The oldest message that no stream takes: (topic, payload, arrival, retained), or None."""
+        return self.core.mail(seconds)
+
+    def close(self) -> None:
+        """Says goodbye and ends the library's threads for this link."""
+        _open.discard(self)
+        self.core.close(1.0)
+
+
+def _reason(text: str) -> str:
+    """OpenSSL's words without its numbers: thread:error:code:library:function:reason:file:line."""
+    parts = text.split(":")
+    return parts[5] if len(parts) > 6 and parts[1] == "error" else text or "no answer"
+
+
+def _expected(fault: str) -> str:
+    return {
+        "login": "a user and password that the broker knows",
+        "denied": "a topic that the broker's ACL allows",
+        "client": "a certificate of our own that the broker accepts",
+        "tls": "a broker certificate that the CA file signs, for this host name",
+    }.get(fault, "a broker that answers")
+
+
+@atexit.register
+def _close_all() -> None:
+    for link in list(_open):
+        link.close()
+
+
+class SourceOptions(NamedTuple):
+    """Of a source: the topic where it is not the asset's own, QoS, rows kept, seconds to wait for a birth."""
+
+    topic: str | None = None
+    qos: int = 1
+    capacity: int = 1 << 20
+    patience: float = 3.0
+
+
+class MqttSource:
+    """A device's stream over MQTT. Channels and format come from its birth, unless given.
+
+    Options: those of SourceOptions and LinkOptions.
+    """
+
+    name = "mqtt"
+
+    def __init__(self, url: str, stream_name: str = "fast", channels=None, fmt: Format | str | None = None, **options):
+        given = SourceOptions(**{k: options.pop(k) for k in SourceOptions._fields if k in options})
+        self.address = address(url)
+        self.topic = given.topic or f"{self.address.base}/t/{stream_name}"
+        self.info = self._from_birth(stream_name, given.patience, options) if channels is None else None
+        if channels is not None:
+            self.info = StreamInfo(tuple(channels), fmt if isinstance(fmt, Format) else Format(fmt or "frame"))
+        self.stream = Stream(self.info.channels, self.info.format, given.capacity)
+        self.device = "unknown"
+        self.qos, self.options, self.link = given.qos, options, None
+
+    def _from_birth(self, stream_name: str, patience: float, options) -> StreamInfo:
+        link = Link(self.address, **{**options, "client_id": None, "clean": True})
+        link.core.subscribe(f"{self.address.base}/birth", 1)
+        link.connect()
+        try:
+            mail = link.mail(patience)
+        finally:
+            link.close()
+        if mail is None:
+            wanted = "expected one, topics that the ACL allows, or channels= and fmt="
+            raise LinkError(f"{self.address.base}/birth: no birth of this device, {wanted}")
+        streams = read_birth(mail[1])
+        if stream_name not in streams:
+            raise ValueError(f"birth: no stream {stream_name}, expected one of {', '.join(streams) or 'none'}")
+        return streams[stream_name]
+
+    def start(self):
+        """Connects and subscribes; returns the source."""
+        self.link = Link(self.address, **self.options)
+        self.link.core.route(self.topic, self.stream.core.handle())
+        self.link.core.subscribe(self.topic, self.qos)
+        self.link.core.subscribe(f"{self.address.base}/state", 1)
+        self.link.connect()
+        return self
+
+    @property
+    def running(self) -> bool:
+        """Whether more may come. After the last message: until its rows are read, if somebody reads them."""
+        return self.link is not None and (self.link.state in ("up", "lost") or self.stream.left())
+
+    @property
+    def state(self) -> str:
+        """The link's, and the device's own word where it said one."""
+        if self.link is None:
+            return "closed"
+        while mail := self.link.mail():
+            if mail[0].endswith("/state"):
+                self.device = mail[1][:64].decode("utf-8", "replace")
+        link = self.link.state
+        return f"{link}, device {self.device}" if self.device != "unknown" else link
+
+    def close(self) -> None:
+        """Disconnects."""
+        if self.link is not None:
+            self.link.close()
+            self.link = None
+
+
+class Publisher:
+    """A device on the wire: its birth and state are retained, its last will says offline."""
+
+    def __init__(self, url: str, streams: dict[str, StreamInfo], device: str = "polepair", boot: int = 0, **options):
+        from .wire import birth
+
+        base = address(url).base
+        self.base = base
+        self.link = Link(url, will=(f"{base}/state", "offline"), **options).connect()
+        self.link.publish(f"{base}/birth", birth(device, boot, streams), 1, True)
+        self.link.publish(f"{base}/state", b"online", 1, True)
+        self.unsent = 0
+
+    def send(self, message: bytes, stream: str = "fast", qos: int = 0) -> bool:
+        """Publishes one message of a stream."""
+        sent = self.link.publish(f"{self.base}/t/{stream}", message, qos)
+        self.unsent += not sent
+        return sent
+
+    def close(self) -> None:
+        """Says offline, then goodbye."""
+        self.link.publish(f"{self.base}/state", b"offline", 1, True)
+        time.sleep(0.05)
+        self.link.close()

@@ -1,0 +1,1 @@
+"""Runs: the twin, its results, and sweeps over many cases."""

@@ -1,0 +1,115 @@
+"""Sampling plans for sweeps: names of parameters and one row of values per case.
+
+Every plan gives (names, rows), which `sweep` takes as its cases.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FileError
+from ..table import parameter
+from .memory import SMALL, free_memory
+
+Cases = tuple[tuple[str, ...], np.ndarray]
+
+
+def grid(axes) -> Cases:
+    """Every combination of {name: values}; names of choices may stand for their positions."""
+    names = tuple(axes)
+    if not names:
+        raise ValueError("sweep: no parameters given, so no cases")
+    columns = [_axis(name, axes[name]) for name in names]
+    need_memory(math.prod(len(c) for c in columns), len(names))
+    stacked = np.meshgrid(*columns, indexing="ij")
+    return names, np.stack([g.ravel() for g in stacked], axis=1)
+
+
+def random(ranges, count: int, seed: int = 0) -> Cases:
+    """`count` cases drawn evenly between (low, high) for each name; the same for the same seed."""
+    return _scaled(ranges, np.random.default_rng(seed).random((_count(count), len(ranges))))
+
+
+def sobol(ranges, count: int, seed: int = 0) -> Cases:
+    """`count` points of a scrambled Sobol sequence between (low, high) for each name; powers of two are best."""
+    try:
+        from scipy.stats import qmc
+    except ImportError:
+        raise ValueError("a Sobol plan needs SciPy, expected: pip install scipy") from None
+    power = max(0, math.ceil(math.log2(_count(count))))
+    return _scaled(ranges, qmc.Sobol(len(ranges), seed=seed).random_base2(power)[:count])
+
+
+def table(path) -> Cases:
+    """The cases in a .csv file whose header holds the parameters' names (units in brackets are ignored)."""
+    path = Path(path)
+    try:
+        with open(path, encoding="utf-8") as f:
+            names = tuple(h.split("[")[0].strip() for h in f.readline().strip().split(","))
+            rows = np.loadtxt(f, delimiter=",", ndmin=2)
+    except FileNotFoundError:
+        raise FileError(f"{path}: no such file") from None
+    except (ValueError, UnicodeDecodeError) as e:
+        raise FileError(f"{path}: not a table of numbers ({str(e).splitlines()[0]})") from None
+    return checked((names, rows), str(path))
+
+
+def checked(cases, where: str = "sweep") -> Cases:
+    """The cases if their names are known, different, and as many as the columns."""
+    names, rows = tuple(cases[0]), np.atleast_2d(np.asarray(cases[1], dtype=float))
+    if len(set(names)) != len(names):
+        raise ValueError(f"{where}: a parameter is named twice")
+    if rows.ndim != 2 or rows.shape[1] != len(names):
+        raise ValueError(f"{where}: {len(names)} names but rows of {rows.shape[-1]} values")
+    for name in names:
+        parameter(name)
+    if len(rows) == 0:
+        raise ValueError(f"{where}: no cases")
+    return names, np.ascontiguousarray(rows)
+
+
+def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
+    """ValueError with both figures when the arrays of a sweep cannot fit in the memory that is free."""
+    need = 8.0 * cases * (3 * columns + 2 * outputs + 2)
+    free = free_memory() if need > SMALL else math.inf
+    if need > 0.8 * free:
+        raise ValueError(
+            f"sweep: {cases:,} cases need {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free: "
+            "expected fewer cases or outputs, or several sweeps"
+        )
+
+
+def _count(count) -> int:
+    if not isinstance(count, (int, np.integer)) or count < 1:
+        raise ValueError(f"count = {count!r}: expected a whole number from 1 up")
+    return int(count)
+
+
+def _scaled(ranges, unit: np.ndarray) -> Cases:
+    """Unit points stretched to the ranges; whole parameters rounded to values inside."""
+    names = tuple(ranges)
+    rows = np.empty_like(unit)
+    for k, name in enumerate(names):
+        low, high = (float(v) for v in ranges[name])
+        if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+            raise ValueError(f"{name} = ({low}, {high}): expected a low and a high value")
+        whole = parameter(name).kind == "int"
+        rows[:, k] = np.floor(low + unit[:, k] * (high + 1 - low)) if whole else low + unit[:, k] * (high - low)
+        rows[:, k] = np.clip(rows[:, k], low, high)
+    return checked((names, rows))
+
+
+def _axis(name: str, values) -> np.ndarray:
+    """The values of one parameter as numbers; names of choices become their positions."""
+    row = parameter(name)
+    listed = [values] if isinstance(values, (str, int, float)) else list(values)
+    for k, v in enumerate(listed):
+        if isinstance(v, str):
+            if v not in row.choices:
+                wanted = f"one of {', '.join(row.choices)}" if row.choices else "a number"
+                raise ValueError(f"{name} = {v!r}: expected {wanted}")
+            listed[k] = row.choices.index(v)
+    if not listed:
+        raise ValueError(f"sweep: {name}: no values")
+    return np.array(listed, dtype=float)
