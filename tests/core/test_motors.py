@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 import polepair as pp
-from polepair import generate
+from polepair.design import generate
 from polepair.table import parameters
 
 

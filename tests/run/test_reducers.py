@@ -158,7 +158,7 @@ def test_units_of_columns():
 
 def test_memory_counts_parameters_outputs_and_traces(monkeypatch):
     asked = []
-    monkeypatch.setattr("polepair.sweeps.plans.need_memory", lambda *a: asked.append(a))
+    monkeypatch.setattr("polepair.run.sweeps.plans.need_memory", lambda *a: asked.append(a))
     cases = (("magnet.Br", "magnet.mu_r"), [(1.2, 1.05)] * 5)
     pp.sweep(twin("foc"), cases, 0.001, ["iq.final", "iq.rms", "id.max"])
     pp.sweep(twin("foc"), cases, 0.001, ["iq.final"], trace=["iq", "id", "ia"], every=4)
