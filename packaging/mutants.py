@@ -45,6 +45,7 @@ def pytest(tree: Tree, room: str, limit, **env):
     """Runs the room's tests on a tree; the plugin checks the hash of the library."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
     command += ["-p", "mutants_plugin", "-m", "not slow", "--tb=line", *tests_of(room)]
+    command += ["--ignore-glob=*test_golden.py", "--ignore-glob=*test_unit.py"]  # c_checks has asked those
     paths = os.pathsep.join([str(tree.path), str(ROOT / "packaging")])
     env |= {"MUTANT_HASH": tree.hash(), "MUTANT_TREE": str(tree.path), "PYTHONPATH": paths}
     env |= {"PYTHONDONTWRITEBYTECODE": "1", "POLEPAIR_SHARED": str(ROOT.parent / "shared")}

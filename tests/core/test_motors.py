@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 import polepair as pp
+from polepair.design import generate
 from polepair.table import parameters
 
 
@@ -155,3 +156,10 @@ def test_the_map_ends_where_the_torque_does():
     for kw in ({"i_max": 0}, {"u_max": 0}, {"i_max": -1}, {"u_max": float("nan")}):
         with pytest.raises(ValueError, match="expected more than 0"):
             pp.efficiency_map(motor, **kw)
+
+
+def test_generated_files_are_written_where_told(tmp_path, root):
+    generate.main(tmp_path)
+    written = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert written == sorted(generate.files())
+    assert all((tmp_path / name).read_text() == text for name, text in generate.files().items())

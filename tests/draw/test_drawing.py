@@ -235,6 +235,7 @@ def test_coils_are_complete_and_named(motor):
             assert end == pytest.approx(min(width, motor.winding.end_length / 2))
             cut = np.sort(np.abs(p.outline[:, 0]))[-1] - np.sort(np.abs(p.outline[:, 0]))[0]
             assert cut == pytest.approx(0.6 * end) and len(p.outline) == 8
+            assert not p.outline[:, 2].any() and not p.holes[0][:, 2].any()  # straight edges only
             clear, inner = 0.03 * (r[1] - r[0]), np.abs(p.holes[0][:, 0]).max()
             assert np.hypot(p.z1, np.abs(p.outline[:, 0]).max()) == pytest.approx(r[1] - clear)
             assert np.hypot(p.z0, inner) == pytest.approx(r[0] + clear)

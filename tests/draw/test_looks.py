@@ -94,6 +94,7 @@ def figures():
     yield "map", plots.sweep_maps(table, ["magnet.Br", "winding.turns"], ["iq.final", "torque.final"])
     yield "curve", plots.sweep_maps(table, ["magnet.Br"], ["iq.final"])
     corner = np.array([[0, 0, 0], [0.01, 0, 0], [0, 0.02, 0], [0, 0, 0.03]], float)
+    yield "plain", plots.figure()[0]
     yield "solid", plots.solid_picture([(corner, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]), "#336699")])
 
 

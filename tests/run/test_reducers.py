@@ -156,6 +156,22 @@ def test_units_of_columns():
         table.run(0)
 
 
+def test_memory_counts_parameters_outputs_and_traces(monkeypatch):
+    asked = []
+    monkeypatch.setattr("polepair.run.sweeps.plans.need_memory", lambda *a: asked.append(a))
+    cases = (("magnet.Br", "magnet.mu_r"), [(1.2, 1.05)] * 5)
+    pp.sweep(twin("foc"), cases, 0.001, ["iq.final", "iq.rms", "id.max"])
+    pp.sweep(twin("foc"), cases, 0.001, ["iq.final"], trace=["iq", "id", "ia"], every=4)
+    assert asked == [(5, 2, 3), (5, 2, 1 + 3 * 6)]
+
+
+def test_a_name_is_no_plan():
+    with pytest.raises(TypeError):
+        pp.sweep(twin("foc"), ("magnet.Br", [[1.2]]), 0.001)
+    pair = pp.sweep(twin("foc"), (["magnet.Br"], [[1.2]]), 0.001)
+    assert len(pair) == 1
+
+
 def test_record_defaults_to_the_final_value():
     table = pp.sweep(twin("foc"), {"magnet.Br": [1.2]}, 0.001, "iq")
     assert table.names == ("magnet.Br", "iq.final", "status")

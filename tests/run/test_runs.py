@@ -165,6 +165,12 @@ def test_csv_is_read_by_anyone(tmp_path):
     assert (tmp_path / "x.csv").read_text() == "x\n1\n1\n"
 
 
+def test_paths_may_be_texts(tmp_path):
+    run = outrunner().run(0.001, ["iq"])
+    run.save(str(tmp_path / "r.npz"))
+    assert np.array_equal(pp.Result.load(str(tmp_path / "r.npz")).block, run.block)
+
+
 def test_files_that_are_no_results(tmp_path):
     run = outrunner().run(0.001, ["time", "iq"])
     with pytest.raises(pp.FileError, match=r"expected \.parquet, \.npz or \.csv"):

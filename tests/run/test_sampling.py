@@ -126,6 +126,7 @@ def test_memory_that_is_needed(monkeypatch):
     plans.need_memory(cases, 2)  # no outputs counted where none are named
     monkeypatch.setattr(plans, "free_memory", lambda: 1.0)
     plans.need_memory(1_000_000, 2)  # small: nobody asks
+    plans.need_memory(6_400_000, 1)  # just 256 MB
     with pytest.raises(ValueError, match="are free"):
         plans.need_memory(4_000_001, 2)
     with pytest.raises(ValueError, match="are free"):
