@@ -77,6 +77,15 @@ def test_traces_are_rows_of_the_run(kind, every):
     assert table["omega_m.final"][0] == base.run(0.01)["omega_m"][-1]
 
 
+@pytest.mark.parametrize("kind", ["foc", "six_step"])
+@pytest.mark.parametrize("channel", ["theta_m", "ia", "energy_in", "energy_load"])
+def test_a_trace_of_one_channel_carries_what_it_needs(kind, channel):
+    """Nothing but the trace asks for the angle or the energies here."""
+    base = twin(kind)
+    table = pp.sweep(base, axes(base), 0.01, ["omega_m.final"], trace=[channel])
+    assert np.array_equal(table.trace[0, :, 0], base.run(0.01, [channel])[channel])
+
+
 def test_initial_values_of_extremes():
     """Minima of what never falls below zero, maxima of what never rises above it."""
     base = twin("foc")
