@@ -80,32 +80,12 @@ static void emit_within(void *context, const pp_rk *step, const void *held, pp_r
     }
 }
 
-#define PP_FAMILY pmsm
-#define PP_RICH 0
-#include "polepair/model/loop.h"
-#define PP_FAMILY pmsm
-#define PP_RICH 1
-#include "polepair/model/loop.h"
-#define PP_FAMILY sixstep
-#define PP_RICH 0
-#include "polepair/model/loop.h"
-#define PP_FAMILY sixstep
-#define PP_RICH 1
-#include "polepair/model/loop.h"
+#include "polepair/model/loops.h"
 
 static void run(const pp_course *course, const pp_twin *twin, pp_state *state, pp_sink *sink)
 {
     pp_run x = state->run;
-    switch (course->kinds.machine) {
-#define PP_MACHINE(kind, when, doc)                                 \
-    case PP_MACHINE_##kind:                                         \
-        if (pp_is_plain(&course->kinds, &PP_PLAIN_##kind))          \
-            pp_loop_##kind##_plain(course, &twin->model, &x, sink); \
-        else                                                        \
-            pp_loop_##kind##_rich(course, &twin->model, &x, sink);  \
-        break;
-#include "polepair/parts.def"
-    }
+    pp_follow(course, &twin->model, &x, sink);
     state->run = x;
     state->sample += course->periods;
 }

@@ -143,31 +143,7 @@ PP_INLINE long pp_sink_take(pp_sink *sink, int group, const pp_look *look, pp_ma
     return 1;
 }
 
-#define PP_FAMILY pmsm
-#define PP_RICH 0
-#include "polepair/model/loop.h"
-#define PP_FAMILY pmsm
-#define PP_RICH 1
-#include "polepair/model/loop.h"
-#define PP_FAMILY sixstep
-#define PP_RICH 0
-#include "polepair/model/loop.h"
-#define PP_FAMILY sixstep
-#define PP_RICH 1
-#include "polepair/model/loop.h"
-
-static bool run_block(const pp_course *course, const pp_model *m, pp_run *x, pp_sink *sink)
-{
-    switch (course->kinds.machine) {
-#define PP_MACHINE(kind, when, doc)                            \
-    case PP_MACHINE_##kind:                                    \
-        if (pp_is_plain(&course->kinds, &PP_PLAIN_##kind))     \
-            return pp_loop_##kind##_plain(course, m, x, sink); \
-        return pp_loop_##kind##_rich(course, m, x, sink);
-#include "polepair/parts.def"
-    }
-    __builtin_unreachable();
-}
+#include "polepair/model/loops.h"
 
 bool PP_KERNEL(const pp_block *b)
 {
@@ -189,7 +165,7 @@ bool PP_KERNEL(const pp_block *b)
         for (int o = 0; o < b->output_count; o++)
             sink.sum[o][g] = pp_set(initial(b->outputs[o].reducer));
     }
-    if (!run_block(&course, m, x, &sink))
+    if (!pp_follow(&course, m, x, &sink))
         return false;
     for (int g = 0; g < PP_GROUPS; g++)
         poison(&sink, g, &x[g]);
