@@ -1,6 +1,4 @@
 /* twin.h: set-up and its refusals, FOC runs against steady states, conservation and each other. */
-#include "unit.h"
-
 #include "servo.h"
 
 TEST(channels_are_in_order)

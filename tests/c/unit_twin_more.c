@@ -1,6 +1,4 @@
 /* twin.h: adaptive and fine runs, references and states from outside, another nominal machine. */
-#include "unit.h"
-
 #include "servo.h"
 
 TEST(adaptive_steps_agree_with_fixed_ones)

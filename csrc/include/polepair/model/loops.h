@@ -1,5 +1,5 @@
-/* polepair/model/loops.h: the loops of every machine, and the one that a course takes. No guard: it is
- * included once by whoever runs, behind what loop.h asks for. */
+/* polepair/model/loops.h: the loops of every machine, and the one that a course takes. No guard: it
+ * is included once by whoever runs, behind what loop.h asks for. */
 #define PP_FAMILY pmsm
 #define PP_RICH 0
 #include "polepair/model/loop.h"
