@@ -331,6 +331,18 @@ TEST(slot_and_end_inductance)
     CHECK(derived(&p).L_end == 0);
 }
 
+/* Coils of two thirds of a pole pitch: in every slot the conductors of the phases add up to none, so neither field nor slot
+ * knows a zero sequence, and what one phase links is what the two others take away. */
+TEST(no_zero_sequence)
+{
+    pp_params p = geometry();
+    p.rotor.pole_pairs = 2, p.winding.coil_span = 2;
+    pp_machine m = derived(&p);
+    CHECK(m.L_gap > 0 && m.M_mutual < 0);
+    NEAR(m.L_self - m.L_end + 2 * m.M_mutual, 0, 1e-9 * m.L_self);
+    NEAR(m.L_gap + m.L_slot, 1.5 * (m.L_self - m.L_end), 1e-9 * m.L_self);
+}
+
 void unit_machine(void)
 {
     conventions_of_datasheets();
@@ -342,4 +354,5 @@ void unit_machine(void)
     parts_make_the_whole();
     inductance_of_a_thin_gap();
     slot_and_end_inductance();
+    no_zero_sequence();
 }

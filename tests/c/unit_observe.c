@@ -309,6 +309,31 @@ TEST(the_torque_knows_its_doubt)
     CLOSE(EST(&f, torque_sigma), sqrt(sum), 1e-5);
 }
 
+/* The bus current corrects along its own slopes, taken here by differences; one state at a time is uncertain. */
+TEST(the_bus_current_by_its_slopes)
+{
+    const int states[2] = {PP_X_IQ, PP_X_WE};
+    const double sigma[2] = {0.3, 40};
+    for (int k = 0; k < 2; k++)
+        for (int sign = -1; sign <= 1; sign += 2) {
+            begin(0);
+            pp_observer f = started(0, 0, 0.02, true);
+            memset(f.P, 0, sizeof f.P);
+            f.x[PP_X_IQ] = PP_R(4), f.x[PP_X_WE] = (pp_real)(sign * 150);
+            f.P[states[k]][states[k]] = (pp_real)(sigma[k] * sigma[k]);
+            double current[3], x = (double)f.x[states[k]], step = 1e-3;
+            for (int i = 0; i < 3; i++) {
+                double iq = k ? 4 : x + (i - 1) * step, we = k ? x + (i - 1) * step : sign * 150;
+                current[i] = 1.5 * iq * (0.5 * iq + we * 0.05) / 100;
+            }
+            double slope = (current[2] - current[0]) / (2 * step), P = sigma[k] * sigma[k];
+            double gain = slope * P / (slope * slope * P + 0.02 * 0.02);
+            pp_observer_bus(&f, current[1] + 0.03, 100, 0.02);
+            NEAR(f.x[states[k]], x + 0.03 * gain, 1e-4 * sigma[k] + EPS_RUN);
+            CLOSE(f.P[states[k]][states[k]], P * (1 - gain * slope), 1e-3);
+        }
+}
+
 void unit_observe(void)
 {
     the_machine_as_it_is_seen();
@@ -321,4 +346,5 @@ void unit_observe(void)
     says_how_far_to_trust_it();
     bad_samples();
     the_torque_knows_its_doubt();
+    the_bus_current_by_its_slopes();
 }

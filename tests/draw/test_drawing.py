@@ -306,6 +306,14 @@ def test_colours_of_the_currents(run):
             assert np.allclose(colour[:3], keyframes.NEUTRAL * (1 - abs(s)) + end * abs(s)) and colour[3] == 1
 
 
+def test_the_brightest_frame_may_be_the_last():
+    names = ["time", "ia", "ib", "ic"]
+    rising = pp.Result(names, np.array([[0.0, 0, 0, 0], [1, 2, -1, -1], [2, 4, -2, -2], [3, 40, -20, -20]]))
+    shown = keyframes.Clip(np.array([0.0, 1, 2]), 1.0)
+    assert np.allclose(keyframes.current_colours(rising, shown, "a")[2, :3], keyframes.WARM)
+    assert np.allclose(keyframes.current_colours(rising, shown, "b")[2, :3], (keyframes.NEUTRAL + keyframes.COLD) / 2)
+
+
 def test_a_drawn_section_has_every_shape():
     motor = pp.load("outrunner-12s14p")
     shapes = section.cross_section(motor)

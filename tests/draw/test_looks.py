@@ -54,8 +54,8 @@ def axis(ax):
     yield f"ticks {number(ticks.label1.get_fontsize())} {to_hex(ticks.label1.get_color())} below {ax.get_axisbelow()}"
     yield f"grid {grid.get_visible()} {to_hex(grid.get_color())} {number(grid.get_linewidth())} on {ax.axison}"
     for side, spine in ax.spines.items():
-        if side != "outline":
-            yield f"spine {side} {spine.get_visible()} {to_hex(spine.get_edgecolor())}"
+        colour = to_hex(spine.get_edgecolor()) if side != "outline" else ""
+        yield f"spine {side} {spine.get_visible()} {colour}".rstrip()
     yield from map(line, ax.lines)
     patches = [
         f"{to_hex(p.get_facecolor())} {to_hex(p.get_edgecolor())} {number(p.get_linewidth())}" for p in ax.patches
