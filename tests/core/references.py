@@ -34,7 +34,11 @@ def held() -> int:
 
 
 def per_call(action, measure, count=200) -> float:
-    """Change of a measure per call, after warming up; the least of three, because a leak leaks every time."""
+    """Change of a measure per call, after warming up; the least of three, because a leak leaks every time.
+
+    What looks like one is asked once more with ten times the calls: caches of the interpreter fill by a dozen blocks
+    whatever the count.
+    """
     for _ in range(20):
         action()
     changes = []
@@ -45,7 +49,8 @@ def per_call(action, measure, count=200) -> float:
             action()
         gc.collect()
         changes.append((measure() - before) / count)
-    return min(changes, key=abs)
+    least = min(changes, key=abs)
+    return per_call(action, measure, 10 * count) if abs(least) >= LIMIT and count < 1000 else least
 
 
 def main() -> int:
