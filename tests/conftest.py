@@ -4,11 +4,14 @@ import os
 import subprocess
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import polepair as pp
 
 ROOT = Path(__file__).resolve().parent.parent
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no defect
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def end_of(loop, bound=100):
     return turns
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     sizes=st.lists(st.integers(1, 50), max_size=5),
     at=st.integers(1, 3),
@@ -81,7 +81,7 @@ def test_the_screen_shows_the_rows_of_the_end():
     assert "a 6" in out.getvalue().splitlines()[-1]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(rows=st.integers(1, 60), limit=st.integers(1, 20))
 def test_reading_a_few_at_a_time(rows, limit):
     source, seen = Racing([rows]).start(), []

@@ -35,7 +35,7 @@ def test_json_sample_and_batch():
     assert s.stats["lost"] == s.stats["duplicates"] == 0 and (np.diff(rows.arrival) >= 0).all()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_json_numbers_are_correctly_rounded(x):
     s = stream(capacity=512)
@@ -133,7 +133,7 @@ def test_size_limit_comes_before_parsing():
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_frames_come_back(encoding, data):
     rows, columns = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 8))
@@ -287,7 +287,7 @@ def test_clock_jumps_are_kept_and_harmless():
     assert len(rows) == 5 and s.stats["restarts"] == 0 and rows.time[3] == 9 * hour
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(st.integers(0, 40), max_size=120))
 def test_every_number_is_kept_once(numbers):
     s = stream(capacity=512)
