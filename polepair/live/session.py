@@ -7,9 +7,10 @@ import time
 import numpy as np
 
 from .. import _core
+from ..design.motor import Motor
 from ..errors import LinkError
 from ..run.result import Result
-from ..run.twin import ALL, Motor, Twin, channel_columns
+from ..run.twin import ALL, Twin, channel_columns
 from .estimation import best_observer, current_noise, estimates
 from .mqtt import MqttSource
 from .sources import DRIVE, Recording, Serial, Simulated, Source
