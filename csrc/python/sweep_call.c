@@ -1,5 +1,4 @@
-/* sweep(...) for Python: arrays in, arrays out, signals and progress served while the workers run.
- */
+/* sweep(...) for Python: arrays in, arrays out, signals and progress served while workers run. */
 #include "core.h"
 
 /* The arrays behind a pp_sweep; cleared together. */

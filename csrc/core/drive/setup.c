@@ -31,18 +31,17 @@ static pp_ramp ramp(const pp_params *p)
     };
 }
 
-/* Sizes that a relative error refers to: magnet flux or current limit, no-load speed, bus voltage.
- */
-static pp_tolerance tolerance(const pp_params *p, const pp_machine *m)
+/* Sizes that a relative error refers to: magnet flux or current limit, speed, bus voltage. */
+static pp_tolerance tolerance(pp_machine_kind kind, const pp_params *p, const pp_machine *m)
 {
     const double u = p->drive.u_dc;
     pp_tolerance t = {.rtol = p->drive.rtol, .voltage = u};
-    switch (pp_drive_kind_of(p)) {
-    case PP_drive_kind_foc:
+    switch (kind) {
+    case PP_MACHINE_pmsm:
         t.flux = m->psi_pm;
         t.speed = u / m->psi_pm;
         break;
-    case PP_drive_kind_six_step:
+    case PP_MACHINE_sixstep:
         t.flux = p->drive.i_max;
         t.speed = u / m->Kt_block;
         break;
@@ -111,7 +110,7 @@ static pp_status check_clashes(const pp_kinds *kinds)
 static pp_model model_of(const pp_kinds *kinds, const pp_setup *in)
 {
     pp_model m = {.reference = ramp(in->params),
-                  .tolerance = tolerance(in->params, in->machine),
+                  .tolerance = tolerance(kinds->machine, in->params, in->machine),
                   .period = in->params->drive.period};
     switch (kinds->machine) {
 #define PP_MACHINE(kind, when, doc) \

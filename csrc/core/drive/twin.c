@@ -197,13 +197,16 @@ int pp_twin_features(const pp_twin *twin, const int *channels, int count)
     return features;
 }
 
-static bool all_finite(const pp_run *x)
+/* Where the rows wanted go, the first of them at this sample. */
+static pp_sink sink_of(const pp_rows_wanted *wanted, long sample)
 {
-    const pp_real *value = (const pp_real *)x;
-    pp_real sum = 0;
-    for (size_t i = 0; i < sizeof *x / sizeof *value; i++)
-        sum += value[i] - value[i];
-    return sum == 0;
+    return (pp_sink){
+        .channels = wanted->channels,
+        .count = wanted->count,
+        .out = wanted->out,
+        .every = wanted->every,
+        .next = sample,
+    };
 }
 
 pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted)
@@ -211,32 +214,21 @@ pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted
     const int features = pp_twin_features(twin, wanted->channels, wanted->count);
     const long periods = (wanted->rows - wanted->stop) * wanted->every;
     const pp_course course = course_of(twin, state, periods, wanted->stop, features);
-    pp_sink sink = {
-        .channels = wanted->channels,
-        .count = wanted->count,
-        .out = wanted->out,
-        .every = wanted->every,
-        .next = state->sample,
-    };
+    pp_sink sink = sink_of(wanted, state->sample);
     PP_ASSERT(wanted->rows > 0 && wanted->every > 0);
     run(&course, twin, state, &sink);
-    return all_finite(&state->run) ? PP_OK : PP_DIVERGED;
+    return pp_run_doubt(&state->run) == 0 ? PP_OK : PP_DIVERGED;
 }
 
 pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted)
 {
     pp_course course = course_of(twin, state, wanted->rows, false, 0);
-    pp_sink sink = {
-        .channels = wanted->channels,
-        .count = wanted->count,
-        .out = wanted->out,
-        .every = 1,
-        .next = state->sample,
-        .fine = wanted->every,
-        .period = twin->period,
-    };
+    pp_sink sink = sink_of(wanted, state->sample);
     if (!pp_twin_is_adaptive(twin))
         return PP_ARGUMENT;
+    sink.every = 1;
+    sink.fine = wanted->every;
+    sink.period = twin->period;
     course.on_step = emit_within;
     course.context = &sink;
     run(&course, twin, state, &sink);

@@ -68,14 +68,10 @@ static void transpose(const pp_block *b, int group, pp_model *model)
         }
 }
 
-/* Poisons the outputs of lanes whose state left the finite numbers, as a single run refuses them.
- */
+/* Poisons the outputs of lanes whose state is not finite, as a single run refuses them. */
 static void poison(pp_sink *sink, int group, const pp_run *x)
 {
-    const pp_real *state = (const pp_real *)x;
-    pp_real doubt = pp_set(0);
-    for (size_t f = 0; f < sizeof *x / sizeof(pp_real); f++)
-        doubt += state[f] - state[f];
+    const pp_real doubt = pp_run_doubt(x);
     for (int o = 0; o < sink->block->output_count; o++)
         sink->sum[o][group] += doubt;
 }

@@ -47,8 +47,7 @@ pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state);
  * moves. */
 void pp_twin_step(const pp_twin *twin, pp_state *state, pp_input input, pp_output *out);
 
-/* From now on this speed reference [rad/s] and this load torque [N m], whatever the parameters say.
- */
+/* From now on this speed reference [rad/s] and load torque [N m], whatever the parameters say. */
 void pp_twin_set_reference(pp_twin *twin, double speed_ref, double load_torque);
 
 /* What is known of a running machine from outside. */

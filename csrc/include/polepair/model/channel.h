@@ -6,8 +6,7 @@
 #include "polepair/model/part.h"
 #include "polepair/model/trig.h"
 
-/* Phase current k (0 a, 1 b, 2 c) by the inverse Park and Clarke transforms, amplitude invariant.
- */
+/* Phase current k (0 a, 1 b, 2 c): inverse Park and Clarke transforms, amplitude invariant. */
 PP_INLINE pp_real pp_phase_current(pp_real id, pp_real iq, pp_real theta_e, int k)
 {
     pp_real s, c;

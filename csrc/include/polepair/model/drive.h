@@ -72,6 +72,16 @@ PP_INLINE void pp_run_start(const pp_kinds *kinds, pp_run *x)
     }
 }
 
+/* 0 in lanes where every value of the run is finite, NaN elsewhere. */
+PP_INLINE pp_real pp_run_doubt(const pp_run *x)
+{
+    const pp_real *value = (const pp_real *)x;
+    pp_real doubt = pp_set(0);
+    for (size_t i = 0; i < sizeof *x / sizeof *value; i++)
+        doubt += value[i] - value[i];
+    return doubt;
+}
+
 /* What the controller asks for at a sample. */
 PP_INLINE pp_command pp_control_step(pp_control_kind control, const pp_model *m, pp_run *x,
                                      const pp_seen *seen, pp_real speed_ref, int features)
@@ -108,8 +118,7 @@ PP_INLINE pp_real pp_load_torque(pp_load_kind load, const pp_model *m, pp_real s
     __builtin_unreachable();
 }
 
-/* The sample after this one at which the load torque changes by itself; huge where it never does.
- */
+/* The sample after this one at which the load torque changes; huge where it never does. */
 PP_INLINE pp_real pp_load_until(pp_load_kind load, const pp_model *m, pp_real sample)
 {
     switch (load) {
@@ -170,8 +179,7 @@ typedef struct pp_course {
     long periods;   /* to move over: as many as samples, or one less */
     int substeps;   /* fixed steps of a period */
     double period;  /* [s] */
-    bool open_loop; /* nothing but the load changes between two looks: adaptive steps may go over
-                       periods */
+    bool open_loop; /* only the load changes between looks: adaptive steps may go over periods */
     pp_on_step *on_step; /* sees adaptive steps; NULL: nobody looks */
     void *context;       /* of on_step */
 } pp_course;

@@ -1,5 +1,4 @@
-/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with the EMF fed forward.
- */
+/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with EMF feed-forward. */
 #ifndef POLEPAIR_DUTY_H
 #define POLEPAIR_DUTY_H
 

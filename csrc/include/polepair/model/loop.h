@@ -18,14 +18,12 @@
  * Machines with events sample each lane by its own clock (PP_APART_<family>): lanes meet their
  * events at different times, and one that needs another segment would keep the others waiting.
  * They may be samples apart. */
-#define PP_JOIN3_(a, b, c) a##b##c
-#define PP_JOIN3(a, b, c) PP_JOIN3_(a, b, c)
-#define PP_OF(name) PP_JOIN3(PP_JOIN3(pp_, PP_FAMILY, _), name, )
-#define PP_NAMED(prefix) PP_JOIN3(prefix, _, PP_FAMILY)
+#define PP_OF(name) PP_PASTE(PP_PASTE(pp_, PP_FAMILY), _##name)
+#define PP_NAMED(prefix) PP_PASTE(prefix##_, PP_FAMILY)
 #if PP_RICH
-#define PP_IN_LOOP(name) PP_JOIN3(pp_, name, PP_JOIN3(_, PP_FAMILY, _rich))
+#define PP_IN_LOOP(name) PP_PASTE(PP_PASTE(pp_##name##_, PP_FAMILY), _rich)
 #else
-#define PP_IN_LOOP(name) PP_JOIN3(pp_, name, PP_JOIN3(_, PP_FAMILY, _plain))
+#define PP_IN_LOOP(name) PP_PASTE(PP_PASTE(pp_##name##_, PP_FAMILY), _plain)
 #endif
 
 #ifndef PP_LOOP_COMMON

@@ -22,8 +22,7 @@ enum { PP_GROUPS_MAX = 4 }; /* vectors that advance together */
 /* Pieces that events cut a step into; more can only be a state without sense. */
 enum { PP_SEGMENTS_MAX = 12 };
 
-/* Energies [J] since the start: taken in, lost in copper (and diodes), in friction, given to the
- * load. */
+/* Energies [J] since the start: taken in, lost in copper (and diodes) and friction, given away. */
 typedef struct pp_energy {
     pp_real in, copper, friction, load;
 } pp_energy;
@@ -36,8 +35,7 @@ PP_INLINE pp_energy pp_energy_none(void)
 
 /* What the controller sees of the machine at a sample. */
 typedef struct pp_seen {
-    pp_real id,
-        iq; /* currents in the rotor frame [A]; six-step has no use for them and leaves them 0 */
+    pp_real id, iq;  /* currents in the rotor frame [A]; six-step leaves them 0 */
     pp_real omega_m; /* mechanical speed [rad/s] */
 } pp_seen;
 
@@ -49,8 +47,10 @@ typedef struct pp_command {
 
 /* Sizes that a relative error refers to, and the tolerance. */
 typedef struct pp_tolerance {
-    pp_real rtol, flux, speed,
-        voltage; /* flux: flux linkage [Wb] (pmsm) or current [A] (six-step) */
+    pp_real rtol;
+    pp_real flux;    /* flux linkage [Wb] (pmsm), or current [A] (six-step) */
+    pp_real speed;   /* electrical (pmsm) or mechanical (six-step) [rad/s] */
+    pp_real voltage; /* [V] */
 } pp_tolerance;
 
 #endif
