@@ -33,7 +33,11 @@ CASES = {  # name: (function counted, machine, changes, cases of a sweep)
     "foc sweep, avx2, 2 substeps": (AVX2, "foc", {"drive.substeps": 2}, 64),
     "foc sweep, avx2 fast, 2 substeps": (FAST, "foc", {"drive.substeps": 2}, 64),
     "bldc sweep, avx2, 1 substep": (AVX2, "bldc", {"drive.substeps": 1}, 64),
+    "foc, 4 substeps, every channel": (RUN, "foc", {"drive.substeps": 4}, 0),
+    "bldc, 1 substep, every channel": (RUN, "bldc", {"drive.substeps": 1}, 0),
+    "foc sweep, avx2, 2 substeps, fan": (AVX2, "foc", {"drive.substeps": 2, "load.quadratic": 1e-4}, 64),
 }
+FEW = ("time", "id", "iq", "omega_m")  # what a run records, but where a case says every channel
 GATE = ("foc, 4 substeps", "bldc, 1 substep", "foc sweep, avx2, 2 substeps", "bldc sweep, avx2, 1 substep")
 
 
@@ -50,7 +54,7 @@ def run_case(name: str, periods: int) -> None:
         motor.set(key, value)
     twin, t_end = pp.Twin(motor), periods * motor.drive.period
     if not cases:
-        twin.run(t_end, ("time", "id", "iq", "omega_m"))
+        twin.run(t_end, pp.channels() if "every channel" in name else FEW)
         return
     _core.force_isa("plain" if function == PLAIN else "avx2")
     loads = [motor.load.torque * k / cases for k in range(cases)]
