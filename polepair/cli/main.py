@@ -14,6 +14,7 @@ from ..run.twin import ALL, Twin
 from ..table import derived, parameters
 from .common import FILE, JSON, RPM, SET, chosen_motor, say
 from .live import COMMANDS
+from .recording import COMMANDS as RECORDING
 
 
 class Progress:
@@ -258,5 +259,5 @@ def film(motor, run_file, out, seconds, slow, settings, as_json):
     say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *RECORDING):
     main.add_command(command)
