@@ -35,7 +35,8 @@ class Damaged(ValueError):
 
 def pack(rows: Rows) -> Chunk:
     """Rows as a chunk."""
-    narrow = [c.astype("<f4") for c in rows.columns]
+    with np.errstate(over="ignore"):
+        narrow = [c.astype("<f4") for c in rows.columns]
     exact = [np.array_equal(n, c, equal_nan=True) for n, c in zip(narrow, rows.columns, strict=True)]
     columns = [n if e else c for n, e, c in zip(narrow, exact, rows.columns, strict=True)]
     times = (int(rows.time.min()), int(rows.time.max()), int(rows.arrival.max()))
@@ -82,7 +83,8 @@ def _unpack(blob: bytes, rows: int) -> np.ndarray:
     first = np.frombuffer(blob, NS, 1)[0]
     if len(blob) == 16:
         return first + np.frombuffer(blob, NS, 1, 8)[0] * np.arange(rows, dtype=np.int64)
-    steps = zlib.decompressobj().decompress(blob[9:], 8 * rows)
-    if len(steps) != 8 * (rows - 1):
+    inflate = zlib.decompressobj()
+    steps = inflate.decompress(blob[9:], 8 * rows)
+    if len(steps) != 8 * (rows - 1) or not inflate.eof:
         raise Damaged("its times")
     return np.concatenate([[first], first + np.cumsum(np.frombuffer(steps, NS))])

@@ -50,19 +50,26 @@ static pp_refusal decode(pp_decoder *decoder, const uint8_t *bytes, size_t lengt
     }
 }
 
+static uint64_t word_at(const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    return word;
+}
+
 /* Something of a message's bytes, of all of them up to 64: it tells messages apart that came under
  * one number and time. */
 static uint64_t content_of(const uint8_t *bytes, size_t length)
 {
     uint64_t content = length;
-    size_t stride = length <= 64 ? 8 : length / 8;
-    for (size_t at = 0; at < length; at += stride) {
-        uint64_t word = 0;
-        memcpy(&word, bytes + at, length - at < 8 ? length - at : 8);
-        content = (content ^ word) * 0x9e3779b97f4a7c15;
-        content ^= content >> 31;
+    if (length < 8) {
+        memcpy(&content, bytes, length);
+        return content + length;
     }
-    return content;
+    size_t stride = length <= 64 ? 8 : length / 8;
+    for (size_t at = 0; at + 8 < length; at += stride)
+        content = (content ^ word_at(bytes + at)) * 0x9e3779b97f4a7c15;
+    return content ^ content >> 32 ^ word_at(bytes + length - 8);
 }
 
 static bool within_reach(const pp_rows *rows)

@@ -1,4 +1,5 @@
-/* What the journal holds becomes the rows that live took, by the same decoder from the same state. */
+/* What the journal holds becomes the rows that live took, by the same decoder from the same
+ * state. */
 #include "drain.h"
 
 #include <string.h>

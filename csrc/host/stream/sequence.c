@@ -66,37 +66,51 @@ static uint64_t mark_of(const pp_numbers *message)
     return mixed(mark ^ message->content) | 1;
 }
 
-static uint8_t *crowd_of(pp_sequence *sequence, uint64_t mark)
+static unsigned home_of(uint64_t mark) { return (unsigned)(mark >> 1) % PP_SLOTS; }
+
+/* The slot that holds a mark, else the empty one where it would be put (linear probing: half of
+ * them are empty). */
+static unsigned slot_of(const pp_sequence *sequence, uint64_t mark)
 {
-    return &sequence->crowd[(mark >> 1) % PP_CROWDS];
+    unsigned at = home_of(mark);
+    while (sequence->slot[at] && sequence->recent[sequence->slot[at] - 1] != mark)
+        at = (at + 1) % PP_SLOTS;
+    return at;
 }
 
-static bool is_recent(pp_sequence *sequence, uint64_t mark)
+static bool is_recent(const pp_sequence *sequence, uint64_t mark)
 {
-    bool found = false;
-    if (*crowd_of(sequence, mark) == 0)
-        return false;
-    for (int i = 0; i < PP_RECENT; i++)
-        found |= sequence->recent[i] == mark;
-    return found;
+    return sequence->slot[slot_of(sequence, mark)] != 0;
 }
 
-/* A crowd of 255 is not counted any more: it stays. */
-static void count_crowd(pp_sequence *sequence, uint64_t mark, int by)
+/* Empties a slot and closes the gap for those behind it (Knuth, The Art of Computer Programming 3,
+ * 6.4, algorithm R). */
+static void empty_slot(pp_sequence *sequence, unsigned hole)
 {
-    uint8_t *crowd = crowd_of(sequence, mark);
-    if (*crowd < 255)
-        *crowd = (uint8_t)(*crowd + by);
+    for (unsigned at = (hole + 1) % PP_SLOTS; sequence->slot[at]; at = (at + 1) % PP_SLOTS) {
+        unsigned home = home_of(sequence->recent[sequence->slot[at] - 1]);
+        if ((at - home) % PP_SLOTS < (at - hole) % PP_SLOTS)
+            continue;
+        sequence->slot[hole] = sequence->slot[at];
+        hole = at;
+    }
+    sequence->slot[hole] = 0;
+}
+
+static void remember(pp_sequence *sequence, uint64_t mark)
+{
+    uint64_t *place = &sequence->recent[sequence->recent_at];
+    if (*place)
+        empty_slot(sequence, slot_of(sequence, *place));
+    *place = mark;
+    sequence->slot[slot_of(sequence, mark)] = (uint16_t)(sequence->recent_at + 1);
+    sequence->recent_at = (sequence->recent_at + 1) % PP_RECENT;
 }
 
 void pp_sequence_remember(pp_sequence *sequence, uint64_t mark)
 {
-    uint64_t *place = &sequence->recent[sequence->recent_at];
-    if (*place)
-        count_crowd(sequence, *place, -1);
-    *place = mark;
-    count_crowd(sequence, mark, 1);
-    sequence->recent_at = (sequence->recent_at + 1) % PP_RECENT;
+    if (!is_recent(sequence, mark))
+        remember(sequence, mark);
 }
 
 static bool other_boot(const pp_sequence *sequence, const pp_numbers *message)
@@ -171,7 +185,7 @@ pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *l
     pp_order order = classify(sequence, message, lost);
     if (order == PP_ORDER_RESTART || sequence->next < 0)
         begin_at(sequence, message);
-    pp_sequence_remember(sequence, mark);
+    remember(sequence, mark);
     if (order == PP_ORDER_LATE)
         return order;
     if (message->seq > sequence->next) {

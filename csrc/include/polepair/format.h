@@ -11,7 +11,7 @@ enum {
     PP_NAME_MAX = 48,                         /* bytes, with the 0 at the end */
     PP_GAPS_MAX = 64,
     PP_RECENT = 1024, /* messages: more than a broker keeps under way */
-    PP_CROWDS = 16384,
+    PP_SLOTS = 2 * PP_RECENT,
     PP_ALIASES_MAX = 256,
     PP_ROOM_MAX = 65535 /* rows of a message */
 };
@@ -85,7 +85,7 @@ typedef struct pp_sequence {
     int64_t time;               /* under which the newest number came [ns] */
     uint64_t recent[PP_RECENT]; /* marks of messages; 0: none */
     int recent_at;              /* where the next one goes */
-    uint8_t crowd[PP_CROWDS];   /* of recent marks by their last bits: 0: it is none of them */
+    uint16_t slot[PP_SLOTS];    /* hash table: 1 + the place in `recent`; 0: empty */
 } pp_sequence;
 
 #endif
