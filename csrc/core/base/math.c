@@ -31,6 +31,8 @@ double pp_atan(double x)
                                1 / 9.0,  -1 / 7.0,  1 / 5.0,  -1 / 3.0};
     const double size = pp_magnitude(x);
     double z = size;
+    if (size != size) /* no number to look up */
+        return x;
     if (size > 1)
         z = 1 / size;
     /* atan(z) = atan(k/4) + atan(t) */
@@ -48,7 +50,9 @@ double pp_atan2(double y, double x)
     if (x == 0) {
         if (y > 0)
             return PP_PI / 2;
-        return y < 0 ? -PP_PI / 2 : 0;
+        if (y < 0)
+            return -PP_PI / 2;
+        return y == 0 ? 0 : y;
     }
     const double angle = pp_atan(y / x);
     if (x > 0)

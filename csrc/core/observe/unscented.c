@@ -194,6 +194,13 @@ void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, doub
 {
     cloud c;
     pp_real noise[N], mean[2], P[N][2], S[3];
+    const bool driven = pp_is_measured(ua) && pp_is_measured(ub) && dt > 0;
+    if (!driven || !pp_is_measured(ia) || !pp_is_measured(ib)) {
+        pp_observer_step(o, ua, ub, dt, ia, ib);
+        return;
+    }
+    if (!takes_measurement(o, true))
+        return;
     process_noise(o, dt, noise);
     pp_observer linear = *o;
     if (o->adapt)
