@@ -6,7 +6,16 @@
 
 #include "polepair/model/trig.h"
 
-void pp_sincos(double x, double *s, double *c) { pp_scalar_sincos(x, s, c); }
+void pp_sincos(double x, double *s, double *c)
+{
+    const double LAST = 4503599627370496.0; /* 2^52: from there on not even the quadrant is known */
+    if (pp_magnitude(x) < LAST) {
+        pp_scalar_sincos(x, s, c);
+        return;
+    }
+    *s = __builtin_nan("");
+    *c = *s;
+}
 
 double pp_sin(double x)
 {

@@ -32,18 +32,12 @@ static inline double pp_cos_series(double x)
     return 1.0 + x2 * pp_horner(c, 8, x2);
 }
 
-/* Out of line: a lane calls it for each of its angles. |x| < 1e6 rad; NaN from 2^52 on, where not
- * even the quadrant is known, and for what is no number. */
+/* Out of line: a lane calls it for each of its angles. |x| < 1e6 rad. */
 static __attribute__((noinline, unused)) void pp_scalar_sincos(double x, double *s, double *c)
 {
     /* pi/2 in three parts of 33 bits (Cody and Waite): k < 2^20 keeps every product exact. */
     static const double part[3] = {1.57079632673412561417e+00, 6.07710050630396597660e-11,
                                    2.02226624879595063154e-21};
-    if (!(__builtin_fabs(x) < 4503599627370496.0)) {
-        *s = __builtin_nan("");
-        *c = *s;
-        return;
-    }
     const double k = (double)(int64_t)(x * (2 / PP_PI) + (x < 0 ? -0.5 : 0.5));
     const double r = ((x - k * part[0]) - k * part[1]) - k * part[2];
     const double sine = pp_sin_series(r);
