@@ -151,11 +151,15 @@ static void run(observer_object *self, const observer_record *rows, bool unscent
     npy_intp width = PyArray_SIZE(rows->outputs);
     double *out = PyArray_DATA(rows->out);
     for (npy_intp k = 0; k < count; k++) {
-        one_row(self, time[k], i_alpha[k], i_beta[k], unscented);
-        self->time = time[k];
-        self->u[0] = u_alpha[k];
-        self->u[1] = u_beta[k];
-        self->begun = true;
+        if (pp_is_measured(time[k])) {
+            one_row(self, time[k], i_alpha[k], i_beta[k], unscented);
+            self->time = time[k];
+            self->u[0] = u_alpha[k];
+            self->u[1] = u_beta[k];
+            self->begun = true;
+        } else { /* nobody knows when this was */
+            pp_observer_missed(&self->observer);
+        }
         for (npy_intp i = 0; i < width; i++)
             *out++ = pp_observer_estimate(&self->observer, list[i]);
     }
