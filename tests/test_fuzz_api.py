@@ -198,7 +198,7 @@ def calls(draw):
 KINDS = st.sampled_from(["foc", "six_step", "adaptive"])
 
 
-@settings(max_examples=300, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(KINDS, st.lists(calls(), min_size=1, max_size=12))
 def any_calls(kind, sequence):
     made = objects(kind)
