@@ -22,7 +22,7 @@ sanitized -c "from polepair import _core; assert _core.__file__.startswith('$out
 sanitized -m pytest -q -p no:cacheprovider -p no:xdist tests/core/test_winding.py tests/core/test_datasheet.py \
     tests/core/test_magnetics.py tests/core/test_api.py tests/run/test_sweep.py tests/core/test_solver.py tests/core/test_files.py \
     tests/core/test_adaptive.py tests/live/test_streams.py tests/live/test_observer.py tests/live/test_store.py \
-    tests/core/test_borders.py tests/core/test_frames.py tests/run/test_threads.py tests/test_fuzz_api.py \
+    tests/core/test_any_number.py tests/core/test_frames.py tests/run/test_threads.py tests/test_fuzz_api.py \
     -m "not slow" -k "not kill_9 and not full_disk and not many_readers and not blocks_leak and not references and not other_interpreters and not import_is_light and not order and not every_accepted and not energy"
 echo "address and undefined behaviour: clean"
 flags="-std=c11 -O1 -g -fsanitize=thread -ffp-contract=off -Icsrc/include -D_POSIX_C_SOURCE=200809L"
