@@ -2,9 +2,7 @@
 #include "polepair/math.h"
 #include "polepair/observe.h"
 
-#include "filter.h"
-
-/* A missed measurement counts 2, one that came takes 1 off: every second one missed is in doubt too. */
+/* A missed measurement counts 2, one that came takes 1 off: each second one missed is in doubt. */
 enum { MISSED_DOUBT = 20, MISSED_MAX = 40 };
 
 pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
@@ -108,7 +106,7 @@ void pp_observer_missed(pp_observer *o) { o->missed += o->missed < MISSED_MAX ? 
 
 pp_quality pp_observer_quality(const pp_observer *o)
 {
-    if (is_lost(o) || o->missed >= MISSED_DOUBT)
+    if (pp_observer_is_lost(o) || o->missed >= MISSED_DOUBT)
         return PP_QUALITY_INCONSISTENT;
     if (o->count < 200)
         return PP_QUALITY_STARTING;
@@ -198,7 +196,7 @@ double pp_observer_estimate(const pp_observer *o, int which)
         return pp_magnitude(kelvins(sigma(o, PP_X_PSI), m->psi_per_K));
     case PP_ESTIMATE_nis: return (double)o->nis;
     case PP_ESTIMATE_current_residual:
-        return is_lost(o) ? __builtin_nan("") : pp_root((double)o->r);
+        return pp_observer_is_lost(o) ? __builtin_nan("") : pp_root((double)o->r);
     case PP_ESTIMATE_quality: return pp_observer_quality(o);
     case PP_ESTIMATE_COUNT: break;
     }

@@ -9,9 +9,6 @@
 
 enum { N = PP_X_COUNT, ROW = PP_X_ROW };
 
-/* The start of a motor of which nothing is known but its file: a lost estimate begins there. */
-void pp_observer_begin_anew(pp_observer *o);
-
 /* The machine's law with the flux linkage as estimated. */
 PP_INLINE pp_law law_of(const pp_observer *o)
 {
@@ -64,15 +61,6 @@ PP_INLINE void advance_angle(pp_observer *o, pp_real by)
     o->x[PP_X_THETA] = theta;
 }
 
-/* Whether a state or its variance has left the finite numbers. */
-PP_INLINE bool is_lost(const pp_observer *o)
-{
-    pp_real sum = 0;
-    for (int i = 0; i < N; i++)
-        sum += o->x[i] + o->P[i][i];
-    return sum - sum != PP_R(0);
-}
-
 /* Counts a measurement that comes; false, and counted as missed, where it is no number. A lost
  * estimate lets one pass and begins anew with the next. */
 PP_INLINE bool takes_measurement(pp_observer *o, bool measured)
@@ -81,7 +69,7 @@ PP_INLINE bool takes_measurement(pp_observer *o, bool measured)
         pp_observer_missed(o);
         return false;
     }
-    if (is_lost(o) && !o->lost) {
+    if (pp_observer_is_lost(o) && !o->lost) {
         o->lost = true; /* to be seen before it begins anew */
         return false;
     }

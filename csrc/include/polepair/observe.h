@@ -84,7 +84,7 @@ typedef struct pp_observer {
     pp_real slow[3];   /* id, iq, electrical speed without the last noise: see low_pass */
     int64_t count;     /* measurements so far */
     int rejected;      /* bad samples in a row */
-    int missed;        /* 2 for each measurement that was no number, less 1 for each that was */
+    int missed;        /* 2 for a measurement that was no number, less 1 for one that was */
     bool adapt;        /* Rs and psi are estimated along */
     bool lost;         /* the last measurement found an estimate that is not finite */
 } pp_observer;
@@ -100,8 +100,7 @@ static inline bool pp_is_measured(double value) { return value > -1e9 && value <
 /* What follows takes any numbers. A measurement that pp_is_measured denies, or one with a standard
  * deviation that is not positive, is missed: it corrects nothing and is counted; a voltage like
  * that is unknown; time that does not pass forward does not pass. An estimate that has left the
- * finite numbers shows NaN, lets one measurement pass and begins anew with the next, with any angle and
- * speed. */
+ * finite numbers shows NaN, lets one measurement pass and begins anew with the next. */
 
 /* At rest with this electrical angle [rad], known to +-sigma. */
 void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_uncertainty *noise,
@@ -111,6 +110,16 @@ void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double d
 /* dt seconds pass under an unknown voltage: the currents are as good as unknown, the mechanics
  * go on. */
 void pp_observer_predict_unpowered(pp_observer *o, double dt);
+/* As at the start, of a motor of which nothing is known but its file: any angle, any speed. */
+void pp_observer_begin_anew(pp_observer *o);
+/* Whether a state or its variance has left the finite numbers. */
+static inline bool pp_observer_is_lost(const pp_observer *o)
+{
+    pp_real sum = 0;
+    for (int i = 0; i < PP_X_COUNT; i++)
+        sum += o->x[i] + o->P[i][i];
+    return sum - sum != PP_R(0);
+}
 /* A measurement that did not come. */
 void pp_observer_missed(pp_observer *o);
 /* A measurement of both currents [A]. */
