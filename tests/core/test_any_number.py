@@ -1,5 +1,6 @@
 """Any number at any entry of observer and twin: no crash, a marked estimate, recovery; or one clear error."""
 
+import contextlib
 import math
 from functools import cache
 
@@ -148,3 +149,17 @@ def test_a_twin_that_left_the_finite_numbers_says_so_at_every_step():
             core.step()
     core.reset()
     assert np.isfinite(core.step()).all()
+
+
+@pytest.mark.parametrize("value", [1e18, 1e100, 1e300, -1e300])
+def test_an_adaptive_twin_gives_up_on_what_it_cannot_hold(value):
+    """Its step shrinks to nothing there: the period ends all the same."""
+    motor = pp.load("outrunner-12s14p")
+    motor.drive.rtol = 1e-6
+    for ask in ((value, 0.0), (0.0, value)):
+        core = _core.Twin(motor)
+        for _ in range(3):
+            with contextlib.suppress(ArithmeticError):
+                core.step(*ask)
+        core.reset()
+        assert np.isfinite(core.step()).all()
