@@ -71,6 +71,11 @@ PyObject *new_object(PyTypeObject *type);
 /* Frees an object that owns nothing but itself, and its reference to its heap type. */
 void plain_dealloc(PyObject *self);
 
+/* Whether an object that one thread may use at a time is free; RuntimeError where it is not. */
+bool is_free(bool busy, const char *what);
+/* a * b * c, none negative; -1 with ValueError naming `what` where memory has no such size. */
+Py_ssize_t checked_size(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, const char *what);
+
 /* A function of METH_FASTCALL or METH_KEYWORDS in a table of methods. */
 #define AS_METHOD(function) ((PyCFunction)(void (*)(void))(function))
 

@@ -33,15 +33,24 @@ static PyObject *raise_range(int row, PyObject *value)
     PyObject *high = PyFloat_FromDouble(info->max);
     const char *whole = info->kind == PP_KIND_INT ? "a whole number from " : "";
     if (info->kind == PP_KIND_CHOICE)
-        PyErr_Format(PyExc_ValueError, "%s.%s = %R: expected one of %s", info->group, info->field,
-                     value, info->unit);
+        PyErr_Format(PyExc_ValueError, "%s.%s = %.80R: expected one of %s", info->group,
+                     info->field, value, info->unit);
     else if (unit && low && high)
-        PyErr_Format(PyExc_ValueError, "%s.%s = %S%U: expected %s%R to %R%U", info->group,
+        PyErr_Format(PyExc_ValueError, "%s.%s = %.80S%U: expected %s%R to %R%U", info->group,
                      info->field, value, unit, whole, low, high, unit);
     Py_XDECREF(unit);
     Py_XDECREF(low);
     Py_XDECREF(high);
     return NULL;
+}
+
+/* ValueError for a number beyond what a float holds. */
+static void raise_too_large(int row)
+{
+    PyObject *infinity = PyFloat_FromDouble(Py_HUGE_VAL);
+    if (infinity)
+        raise_range(row, infinity);
+    Py_XDECREF(infinity);
 }
 
 PyObject *raise_status(pp_status status, const pp_params *params, int bad_row)
@@ -99,9 +108,15 @@ int param_from_python(int row, PyObject *value, double *out)
         return choice_from_python(row, value, out);
     double number = PyFloat_AsDouble(value);
     if (number == -1.0 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return -1; /* Ctrl-C and the like */
+        const bool wide = PyErr_ExceptionMatches(PyExc_OverflowError);
         PyErr_Clear();
-        PyErr_Format(PyExc_ValueError, "%s.%s = %R: expected %s", info->group, info->field, value,
-                     info->kind == PP_KIND_CHOICE ? info->unit : "a number");
+        if (wide) /* it may have more digits than Python prints */
+            raise_too_large(row);
+        else
+            PyErr_Format(PyExc_ValueError, "%s.%s = %.80R: expected %s", info->group, info->field,
+                         value, info->kind == PP_KIND_CHOICE ? info->unit : "a number");
         return -1;
     }
     if (!pp_param_valid(row, number)) {

@@ -8,13 +8,70 @@ static PyArrayObject *as_floats(PyObject *values)
     return (PyArrayObject *)PyArray_FROM_OTF(values, NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
 }
 
+/* A whole number of a frame's header, as Python gives it. */
+typedef struct header_field {
+    const char *name;
+    PyObject *given; /* NULL: 0 */
+    long long least;
+    long long most;
+} header_field;
+
+/* The field's number; -1 with an exception set where it is none or does not fit. */
+static int take_field(const header_field *field, long long *out)
+{
+    PyObject *whole = field->given ? PyNumber_Index(field->given) : PyLong_FromLong(0);
+    int wide = 0;
+    *out = whole ? PyLong_AsLongLongAndOverflow(whole, &wide) : -1;
+    Py_XDECREF(whole);
+    if (!whole && PyErr_ExceptionMatches(PyExc_TypeError))
+        PyErr_Format(PyExc_TypeError, "frame: %s: expected a whole number", field->name);
+    if (PyErr_Occurred())
+        return -1;
+    if (!wide && *out >= field->least && *out <= field->most)
+        return 0;
+    if (wide)
+        PyErr_Format(PyExc_ValueError, "frame: %s: expected %lld to %lld", field->name,
+                     field->least, field->most);
+    else
+        PyErr_Format(PyExc_ValueError, "frame: %s = %lld: expected %lld to %lld", field->name, *out,
+                     field->least, field->most);
+    return -1;
+}
+
+/* The fields of a header, in this order. */
+enum { TIME, STEP, SEQ, BOOT, ENCODING, DROPPED, FLAGS, FIELDS };
+
+static int take_header(PyObject *const *given, pp_frame *frame)
+{
+    const header_field fields[FIELDS] = {
+        [TIME] = {"time", given[TIME], INT64_MIN, INT64_MAX},
+        [STEP] = {"step", given[STEP], 0, UINT32_MAX},
+        [SEQ] = {"seq", given[SEQ], 0, UINT32_MAX},
+        [BOOT] = {"boot", given[BOOT], 0, UINT16_MAX},
+        [ENCODING] = {"encoding", given[ENCODING], 0, PP_ENCODING_COUNT - 1},
+        [DROPPED] = {"dropped", given[DROPPED], 0, UINT32_MAX},
+        [FLAGS] = {"flags", given[FLAGS], 0, UINT16_MAX},
+    };
+    long long value[FIELDS];
+    for (int i = 0; i < FIELDS; i++)
+        if (take_field(&fields[i], &value[i]) < 0)
+            return -1;
+    *frame = (pp_frame){.encoding = (pp_encoding)value[ENCODING],
+                        .boot = (uint16_t)value[BOOT],
+                        .flags = (uint16_t)value[FLAGS],
+                        .seq = (uint32_t)value[SEQ],
+                        .dropped = (uint32_t)value[DROPPED],
+                        .dt_ns = (uint32_t)value[STEP],
+                        .time_ns = value[TIME]};
+    return 0;
+}
+
 /* scales: NULL for none. */
-static bool frame_fits(PyArrayObject *values, PyArrayObject *scales, int encoding)
+static bool frame_fits(PyArrayObject *values, PyArrayObject *scales)
 {
     return PyArray_NDIM(values) == 2 && PyArray_DIM(values, 0) < 65536 &&
            PyArray_DIM(values, 1) <= PP_FRAME_CHANNELS_MAX &&
-           (!scales || PyArray_SIZE(scales) == PyArray_DIM(values, 1)) && encoding >= 0 &&
-           encoding < PP_ENCODING_COUNT;
+           (!scales || PyArray_SIZE(scales) == PyArray_DIM(values, 1));
 }
 
 /* The frame of these values; NULL where one does not fit its encoding. */
@@ -41,30 +98,22 @@ static PyObject *call_frame(PyObject *Py_UNUSED(module), PyObject *args, PyObjec
                             "encoding", "scales", "dropped", "flags", NULL};
     PyObject *values;
     PyObject *scales = Py_None;
-    long long time, step;
-    unsigned seq;
-    unsigned dropped = 0;
-    int boot = 0;
-    int encoding = PP_FLOAT32;
-    int flags = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OLLI|iiOIi:frame", names, &values, &time, &step,
-                                     &seq, &boot, &encoding, &scales, &dropped, &flags))
+    PyObject *given[FIELDS] = {NULL};
+    pp_frame frame;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO|OOOOO:frame", names, &values, &given[TIME],
+                                     &given[STEP], &given[SEQ], &given[BOOT], &given[ENCODING],
+                                     &scales, &given[DROPPED], &given[FLAGS]) ||
+        take_header(given, &frame) < 0)
         return NULL;
-    pp_frame frame = {.encoding = (pp_encoding)encoding,
-                      .boot = (uint16_t)boot,
-                      .flags = (uint16_t)flags,
-                      .seq = seq,
-                      .dropped = dropped,
-                      .dt_ns = (uint32_t)step,
-                      .time_ns = time};
     PyArrayObject *rows = as_floats(values);
     PyArrayObject *factors = rows && scales != Py_None ? as_floats(scales) : NULL;
     PyObject *out = NULL;
-    if (!PyErr_Occurred() && frame_fits(rows, factors, encoding))
+    if (!PyErr_Occurred() && frame_fits(rows, factors))
         out = written(&frame, rows, factors);
     if (!out && !PyErr_Occurred())
         PyErr_SetString(PyExc_ValueError,
-                        "frame: expected samples x channels of values that fit the encoding");
+                        "frame: expected 1 to 65535 samples x 1 to 64 channels of finite values "
+                        "that fit the encoding");
     Py_XDECREF((PyObject *)rows);
     Py_XDECREF((PyObject *)factors);
     return out;

@@ -12,7 +12,8 @@ typedef struct column_list {
     int count;
 } column_list;
 
-/* A (name as bytes, column) pair; false where it is none, or not as long as `rows`. */
+/* A (name as bytes, column) pair, to outlive the list; false where it is none, or not as long as
+ * `rows`. */
 static bool take_column(PyObject *pair, npy_intp rows, column_list *to)
 {
     Py_ssize_t length;
@@ -31,15 +32,13 @@ static bool take_column(PyObject *pair, npy_intp rows, column_list *to)
     return PyArray_SIZE(column) == rows;
 }
 
+/* pairs: a tuple, which keeps the names. */
 static bool take_columns(PyObject *pairs, npy_intp rows, column_list *to)
 {
-    Py_ssize_t count = PySequence_Size(pairs);
-    bool good = count >= 0 && count <= PP_STREAM_CHANNELS_MAX;
-    for (Py_ssize_t i = 0; i < count && good; i++) {
-        PyObject *pair = PySequence_GetItem(pairs, i);
-        good = pair && take_column(pair, rows, to);
-        Py_XDECREF(pair); /* the caller's sequence keeps the names */
-    }
+    Py_ssize_t count = PyTuple_Size(pairs);
+    bool good = count <= PP_STREAM_CHANNELS_MAX;
+    for (Py_ssize_t i = 0; i < count && good; i++)
+        good = take_column(PyTuple_GetItem(pairs, i), rows, to);
     if (good)
         return true;
     if (!PyErr_Occurred())
@@ -57,7 +56,10 @@ static PyObject *written(const char *head, size_t length, const column_list *lis
                                .lengths = list->lengths,
                                .values = list->values};
     long rows = (long)PyArray_SIZE(time);
-    char *text = PyMem_Malloc(pp_lines_room(length, &columns, rows) + 1);
+    size_t room;
+    if (__builtin_mul_overflow(pp_lines_room(length, &columns, 1), (size_t)rows, &room))
+        return PyErr_NoMemory();
+    char *text = PyMem_Malloc(room + 1);
     if (!text)
         return PyErr_NoMemory();
     size_t size;
@@ -78,12 +80,16 @@ static PyObject *call_line_protocol(PyObject *Py_UNUSED(module), PyObject *args)
     column_list columns = {0};
     if (!PyArg_ParseTuple(args, "y#OO:line_protocol", &head, &length, &pairs, &when))
         return NULL;
+    PyObject *kept = PySequence_Tuple(pairs); /* a sequence may make its items anew each time */
+    if (!kept)
+        return NULL;
     PyArrayObject *time = (PyArrayObject *)PyArray_FROM_OTF(when, NPY_INT64, NPY_ARRAY_IN_ARRAY);
-    if (time && take_columns(pairs, PyArray_SIZE(time), &columns))
+    if (time && take_columns(kept, PyArray_SIZE(time), &columns))
         out = written(head, (size_t)length, &columns, time);
     for (int i = 0; i < columns.count; i++)
         Py_DECREF((PyObject *)columns.owned[i]);
     Py_XDECREF((PyObject *)time);
+    Py_DECREF(kept);
     return out;
 }
 

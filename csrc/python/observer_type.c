@@ -9,7 +9,15 @@ typedef struct observer_object {
     PyObject_HEAD pp_observer observer;
     double time, u[2]; /* of the last row of a record, u held from there on */
     bool begun;        /* a record's first row came */
+    bool busy;         /* a record is under way in some thread */
 } observer_object;
+
+/* The filter, where no other thread runs it; NULL with RuntimeError. */
+static pp_observer *filter_of(PyObject *object)
+{
+    observer_object *self = (observer_object *)object;
+    return is_free(self->busy, "observer") ? &self->observer : NULL;
+}
 
 static PyObject *observer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -29,8 +37,10 @@ static PyObject *observer_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     pp_status status = pp_machine_derive(values, &machine);
     if (status != PP_OK)
         return raise_status(status, values, -1);
-    if (!(current >= 0 && theta - theta == 0 && sigma > 0))
-        return PyErr_Format(PyExc_ValueError, "Observer: expected current >= 0 and sigma > 0");
+    if (!(current >= 0 && sigma > 0) || !pp_is_measured(current) || !pp_is_measured(theta) ||
+        !pp_is_measured(sigma))
+        return PyErr_Format(PyExc_ValueError, "Observer: expected current >= 0 and sigma > 0, both "
+                                              "and theta_e below 1e9");
     observer_object *self = (observer_object *)new_object(type);
     if (self) {
         pp_observed observed = pp_observed_from(values, &machine);
@@ -90,8 +100,10 @@ static bool take_record(observer_record *record, PyObject *const *args, Py_ssize
         }
     PyObject *out = count > 6 ? args[6] : Py_None;
     npy_intp shape[2] = {PyArray_SIZE(record->column[0]), PyArray_SIZE(record->outputs)};
-    record->out = out == Py_None ? (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE)
-                                 : given_output(out, shape[0] * shape[1]);
+    const npy_intp size = checked_size(shape[0], shape[1], 1, "estimates");
+    if (size >= 0)
+        record->out = out == Py_None ? (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE)
+                                     : given_output(out, size);
     return record->out != NULL;
 }
 
@@ -102,11 +114,11 @@ static void one_row(observer_object *self, double time, double ia, double ib, bo
 {
     const double PAUSE = 0.05;
     const double dt = time - self->time;
-    const double known = self->u[0] + self->u[1];
-    const double seen = ia + ib;
     pp_observer *observer = &self->observer;
-    const bool driven = self->begun && dt > 0 && dt <= PAUSE && known - known == 0;
-    if (seen - seen != 0) { /* no currents in this row */
+    const bool known = pp_is_measured(self->u[0]) && pp_is_measured(self->u[1]);
+    const bool driven = self->begun && dt > 0 && dt <= PAUSE && known;
+    if (!pp_is_measured(ia) || !pp_is_measured(ib)) { /* no currents in this row */
+        pp_observer_missed(observer);
         if (driven)
             pp_observer_predict(observer, self->u[0], self->u[1], dt);
         else if (self->begun && dt > 0)
@@ -139,11 +151,15 @@ static void run(observer_object *self, const observer_record *rows, bool unscent
     npy_intp width = PyArray_SIZE(rows->outputs);
     double *out = PyArray_DATA(rows->out);
     for (npy_intp k = 0; k < count; k++) {
-        one_row(self, time[k], i_alpha[k], i_beta[k], unscented);
-        self->time = time[k];
-        self->u[0] = u_alpha[k];
-        self->u[1] = u_beta[k];
-        self->begun = true;
+        if (pp_is_measured(time[k])) {
+            one_row(self, time[k], i_alpha[k], i_beta[k], unscented);
+            self->time = time[k];
+            self->u[0] = u_alpha[k];
+            self->u[1] = u_beta[k];
+            self->begun = true;
+        } else { /* nobody knows when this was */
+            pp_observer_missed(&self->observer);
+        }
         for (npy_intp i = 0; i < width; i++)
             *out++ = pp_observer_estimate(&self->observer, list[i]);
     }
@@ -160,32 +176,55 @@ static PyObject *observer_run(PyObject *object, PyObject *const *args, Py_ssize_
     if (count > 7)
         unscented = PyObject_IsTrue(args[7]);
     PyObject *out = NULL;
-    if (unscented >= 0 && take_record(&rows, args, count)) {
+    if (unscented >= 0 && take_record(&rows, args, count) && filter_of(object)) {
         observer_object *self = (observer_object *)object;
+        self->busy = true;
         Py_BEGIN_ALLOW_THREADS
         run(self, &rows, unscented != 0);
         Py_END_ALLOW_THREADS
+        self->busy = false;
         out = Py_NewRef((PyObject *)rows.out);
     }
     clear_record(&rows);
     return out;
 }
 
+/* What a program gives, unlike what a sensor gives, is refused where it is no number in (least,
+ * 1e9). */
+static bool is_given(double value, double least, const char *name)
+{
+    if (value > least && pp_is_measured(value))
+        return true;
+    PyObject *number = PyFloat_FromDouble(value);
+    PyErr_Format(PyExc_ValueError, "Observer: %s = %S: expected a number above %s and below 1e9",
+                 name, number, least < 0 ? "or at 0" : "0");
+    Py_XDECREF(number);
+    return false;
+}
+
+static const double FROM_0 = -5e-324; /* the largest number below 0 */
+
 static PyObject *observer_predict(PyObject *object, PyObject *args)
 {
     double ua, ub, dt;
-    if (!PyArg_ParseTuple(args, "ddd:predict", &ua, &ub, &dt))
+    if (!PyArg_ParseTuple(args, "ddd:predict", &ua, &ub, &dt) || !is_given(dt, FROM_0, "dt"))
         return NULL;
-    pp_observer_predict(&((observer_object *)object)->observer, ua, ub, dt);
+    pp_observer *observer = filter_of(object);
+    if (!observer)
+        return NULL;
+    pp_observer_predict(observer, ua, ub, dt);
     Py_RETURN_NONE;
 }
 
 static PyObject *observer_coast(PyObject *object, PyObject *args)
 {
     double dt;
-    if (!PyArg_ParseTuple(args, "d:coast", &dt))
+    if (!PyArg_ParseTuple(args, "d:coast", &dt) || !is_given(dt, FROM_0, "dt"))
         return NULL;
-    pp_observer_predict_unpowered(&((observer_object *)object)->observer, dt);
+    pp_observer *observer = filter_of(object);
+    if (!observer)
+        return NULL;
+    pp_observer_predict_unpowered(observer, dt);
     Py_RETURN_NONE;
 }
 
@@ -194,49 +233,64 @@ static PyObject *observer_currents(PyObject *object, PyObject *args)
     double i_alpha, i_beta;
     if (!PyArg_ParseTuple(args, "dd:currents", &i_alpha, &i_beta))
         return NULL;
-    pp_observer_currents(&((observer_object *)object)->observer, i_alpha, i_beta);
+    pp_observer *observer = filter_of(object);
+    if (!observer)
+        return NULL;
+    pp_observer_currents(observer, i_alpha, i_beta);
+    Py_RETURN_NONE;
+}
+
+typedef void scalar_measurement(pp_observer *, double value, double sigma);
+
+static PyObject *measured(PyObject *object, PyObject *args, scalar_measurement *take)
+{
+    double value, sigma;
+    if (!PyArg_ParseTuple(args, "dd", &value, &sigma) || !is_given(sigma, 1e-15, "sigma"))
+        return NULL;
+    pp_observer *observer = filter_of(object);
+    if (!observer)
+        return NULL;
+    take(observer, value, sigma);
     Py_RETURN_NONE;
 }
 
 static PyObject *observer_speed(PyObject *object, PyObject *args)
 {
-    double value, sigma;
-    if (!PyArg_ParseTuple(args, "dd:speed", &value, &sigma))
-        return NULL;
-    pp_observer_speed(&((observer_object *)object)->observer, value, sigma);
-    Py_RETURN_NONE;
+    return measured(object, args, pp_observer_speed);
 }
 
 static PyObject *observer_angle(PyObject *object, PyObject *args)
 {
-    double value, sigma;
-    if (!PyArg_ParseTuple(args, "dd:angle", &value, &sigma))
-        return NULL;
-    pp_observer_angle(&((observer_object *)object)->observer, value, sigma);
-    Py_RETURN_NONE;
+    return measured(object, args, pp_observer_angle);
 }
 
 static PyObject *observer_bus(PyObject *object, PyObject *args)
 {
     double i, u, sigma;
-    if (!PyArg_ParseTuple(args, "ddd:bus", &i, &u, &sigma))
+    if (!PyArg_ParseTuple(args, "ddd:bus", &i, &u, &sigma) || !is_given(sigma, 1e-15, "sigma"))
         return NULL;
-    pp_observer_bus(&((observer_object *)object)->observer, i, u, sigma);
+    pp_observer *observer = filter_of(object);
+    if (!observer)
+        return NULL;
+    pp_observer_bus(observer, i, u, sigma);
     Py_RETURN_NONE;
 }
 
 static PyObject *observer_estimates(PyObject *object, PyObject *Py_UNUSED(unused))
 {
+    const pp_observer *observer = filter_of(object);
     npy_intp count = PP_ESTIMATE_COUNT;
-    PyObject *out = PyArray_SimpleNew(1, &count, NPY_DOUBLE);
+    PyObject *out = observer ? PyArray_SimpleNew(1, &count, NPY_DOUBLE) : NULL;
     double *to = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
     for (int i = 0; out && i < PP_ESTIMATE_COUNT; i++)
-        to[i] = pp_observer_estimate(&((observer_object *)object)->observer, i);
+        to[i] = pp_observer_estimate(observer, i);
     return out;
 }
 
 static PyObject *observer_fork(PyObject *object, PyObject *Py_UNUSED(unused))
 {
+    if (!filter_of(object))
+        return NULL;
     observer_object *copy = (observer_object *)new_object(Py_TYPE(object));
     if (copy)
         memcpy((char *)copy + offsetof(observer_object, observer),

@@ -86,8 +86,14 @@ static int take_scales(PyObject *list, pp_stream_config *config)
         if (item)
             config->scale[i] = PyFloat_AsDouble(item);
         Py_XDECREF(item);
+        if (PyErr_Occurred())
+            return -1;
+        if (config->scale[i] - config->scale[i] != 0) {
+            PyErr_Format(PyExc_ValueError, "scale %d: expected a finite number", i);
+            return -1;
+        }
     }
-    return PyErr_Occurred() ? -1 : 0;
+    return 0;
 }
 
 /* (magic, time, seq, step, samples, channels, data, value); fields as (at, size). */

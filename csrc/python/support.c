@@ -34,3 +34,22 @@ void plain_dealloc(PyObject *self)
     release(self);
     Py_DECREF(type);
 }
+
+bool is_free(bool busy, const char *what)
+{
+    if (busy)
+        PyErr_Format(PyExc_RuntimeError,
+                     "this %s is running in another thread: expected one call at a time", what);
+    return !busy;
+}
+
+Py_ssize_t checked_size(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, const char *what)
+{
+    Py_ssize_t size;
+    if (a >= 0 && b >= 0 && c >= 0 && !__builtin_mul_overflow(a, b, &size) &&
+        !__builtin_mul_overflow(size, c, &size) && size <= PY_SSIZE_T_MAX / 16)
+        return size;
+    PyErr_Format(PyExc_ValueError, "%s: %zd x %zd x %zd values: expected what fits in memory", what,
+                 a, b, c);
+    return -1;
+}

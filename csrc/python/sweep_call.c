@@ -18,9 +18,11 @@ static void clear_arrays(sweep_arrays *a)
     Py_XDECREF((PyObject *)a->trace);
 }
 
+/* An array of the sweep's own: what runs meanwhile (progress, other threads) cannot change it. */
 static PyArrayObject *as_array(PyObject *value, int type)
 {
-    return (PyArrayObject *)PyArray_FROM_OTF(value, type, NPY_ARRAY_IN_ARRAY);
+    return (PyArrayObject *)PyArray_FROM_OTF(value, type,
+                                             NPY_ARRAY_IN_ARRAY | NPY_ARRAY_ENSURECOPY);
 }
 
 static PyArrayObject *new_array(npy_intp rows, npy_intp columns, int type)
@@ -54,6 +56,8 @@ static bool take_cases(pp_sweep *s, sweep_arrays *a, PyObject *columns, PyObject
         return false;
     }
     s->cases = (long)PyArray_DIM(a->values, 0);
+    if (checked_size(s->cases, width, 1, "results") < 0)
+        return false;
     a->results = new_array(s->cases, width, NPY_DOUBLE);
     a->status = a->results ? new_array(s->cases, 0, NPY_UINT8) : NULL;
     a->where = a->status ? new_array(s->cases, 0, NPY_INT16) : NULL;
@@ -104,11 +108,12 @@ static bool take_trace(pp_sweep *s, sweep_arrays *a, PyObject *wanted)
     if (!a->channels || !within(a->channels, PP_CHANNEL_COUNT, "channel"))
         return false;
     npy_intp shape[3] = {s->cases, s->trace.rows, PyArray_SIZE(a->channels)};
-    if (s->trace.every < 1 || s->trace.rows < 1 || shape[2] > PP_SWEEP_OUTPUTS_MAX) {
-        PyErr_SetString(PyExc_ValueError,
-                        "trace: expected at most 32 channels, every and rows from 1 up");
+    if (s->trace.every < 1 || s->trace.rows < 1 || shape[2] < 1 || shape[2] > PP_SWEEP_OUTPUTS_MAX)
+        return PyErr_Format(PyExc_ValueError,
+                            "trace: expected 1 to %d channels, every and rows from 1 up",
+                            PP_SWEEP_OUTPUTS_MAX) != NULL;
+    if (checked_size(shape[0], shape[1], shape[2], "trace") < 0)
         return false;
-    }
     a->trace = (PyArrayObject *)PyArray_SimpleNew(3, shape, NPY_DOUBLE);
     if (!a->trace)
         return false;
@@ -174,7 +179,8 @@ static PyObject *sweep(PyObject *module, PyObject *args, PyObject *kwargs)
                                      &params, &columns, &values, &s.t_end, &outputs, &retune,
                                      &s.threads, &progress, &mode, &trace))
         return NULL;
-    s.base = &((params_object *)params)->values;
+    const pp_params base = ((params_object *)params)->values; /* progress may change the motor */
+    s.base = &base;
     s.retune = retune != 0;
     s.mode = (pp_mode)mode;
     if (mode < 0 || mode >= PP_MODE_COUNT)
@@ -200,7 +206,8 @@ static PyObject *sweep_derive(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O!OOO:sweep_derive", state->params, &params, &columns, &values,
                           &fields))
         return NULL;
-    s.base = &((params_object *)params)->values;
+    const pp_params base = ((params_object *)params)->values; /* another thread may change it */
+    s.base = &base;
     PyObject *result = NULL;
     a.outputs = as_array(fields, NPY_INT32);
     if (a.outputs && within(a.outputs, PP_DERIVED_COUNT, "field") &&
@@ -214,6 +221,19 @@ static PyObject *sweep_derive(PyObject *module, PyObject *args)
     }
     clear_arrays(&a);
     return result;
+}
+
+static PyObject *run_samples(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    double t_end, period;
+    if (!PyArg_ParseTuple(args, "dd:run_samples", &t_end, &period))
+        return NULL;
+    const long samples = pp_twin_samples(t_end, period);
+    if (samples >= 0)
+        return PyLong_FromLong(samples);
+    PyErr_SetString(PyExc_ValueError,
+                    "run_samples: expected t_end >= 0 and less than 1e10 control periods of it");
+    return NULL;
 }
 
 static PyObject *isa(PyObject *m, PyObject *u)
@@ -238,6 +258,9 @@ static PyMethodDef sweep_calls[] = {
     {"force_isa", force_isa, METH_O,
      "force_isa($module, name, /)\n--\n\nChooses it (None: the best); False where the machine "
      "lacks it."},
+    {"run_samples", run_samples, METH_VARARGS,
+     "run_samples($module, t_end, period, /)\n--\n\nControl periods of a run of t_end seconds, to "
+     "the nearest, halves up."},
     {"sweep", (PyCFunction)(void (*)(void))sweep, METH_VARARGS | METH_KEYWORDS,
      "sweep($module, params, columns, values, t_end, outputs, retune=False, threads=0, "
      "progress=None, mode=0, "

@@ -34,19 +34,23 @@ static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return (PyObject *)self;
 }
 
-static bool claim(twin_object *self)
+static bool claim(const twin_object *self) { return is_free(self->busy, "twin"); }
+
+/* What a program asks for is refused where it is no number. */
+static bool is_number(double value, const char *name)
 {
-    if (self->busy)
-        PyErr_SetString(PyExc_RuntimeError,
-                        "this twin is running in another thread: expected one run at a time");
-    return !self->busy;
+    if (value - value == 0)
+        return true;
+    PyErr_Format(PyExc_ValueError, "%s = %s: expected a finite number", name,
+                 value != value ? "nan" : "inf");
+    return false;
 }
 
 /* The int32 array of channels, every entry checked; NULL with an exception set. New reference. */
 static PyArrayObject *channel_array(PyObject *value)
 {
-    PyArrayObject *channels =
-        (PyArrayObject *)PyArray_FROM_OTF(value, NPY_INT32, NPY_ARRAY_IN_ARRAY);
+    PyArrayObject *channels = (PyArrayObject *)PyArray_FROM_OTF(
+        value, NPY_INT32, NPY_ARRAY_IN_ARRAY | NPY_ARRAY_ENSURECOPY); /* nobody else's to change */
     if (!channels)
         return NULL;
     const int32_t *c = PyArray_DATA(channels);
@@ -64,15 +68,18 @@ static PyArrayObject *channel_array(PyObject *value)
 static PyArrayObject *output_array(PyObject *given, npy_intp rows, npy_intp columns)
 {
     npy_intp shape[2] = {rows, columns};
+    const npy_intp size = checked_size(rows, columns, 1, "rows");
+    if (size < 0)
+        return NULL;
     if (!given || given == Py_None)
         return (PyArrayObject *)PyArray_SimpleNew(2, shape, NPY_DOUBLE);
     PyArrayObject *a = (PyArrayObject *)given;
     if (PyArray_Check(given) && PyArray_TYPE(a) == NPY_DOUBLE && PyArray_ISCARRAY(a) &&
-        PyArray_SIZE(a) == rows * columns)
+        PyArray_SIZE(a) == size)
         return (PyArrayObject *)Py_NewRef(given);
     PyErr_Format(PyExc_ValueError,
                  "out: expected a writable C-contiguous float64 array of %zd values",
-                 (Py_ssize_t)(rows * columns));
+                 (Py_ssize_t)size);
     return NULL;
 }
 
@@ -88,49 +95,81 @@ static PyObject *finish_run(pp_status status, PyArrayObject *out)
 /* pp_twin_run or pp_twin_run_fine. */
 typedef pp_status recorder(const pp_twin *, pp_state *, const pp_rows_wanted *);
 
-static PyObject *record(PyObject *object, PyObject *const *args, Py_ssize_t count, recorder *run)
+/* What a run was asked for; the arrays are its own. */
+typedef struct run_wanted {
+    pp_rows_wanted rows;
+    PyArrayObject *channels, *out;
+} run_wanted;
+
+static void clear_wanted(run_wanted *wanted)
 {
-    twin_object *self = (twin_object *)object;
+    Py_XDECREF((PyObject *)wanted->channels);
+    Py_XDECREF((PyObject *)wanted->out);
+}
+
+/* Rows and every (or periods and fine) of args, whose product counts periods or rows; false with
+ * an exception set. */
+static bool take_counts(pp_rows_wanted *rows, PyObject *const *args)
+{
+    rows->rows = PyLong_AsLong(args[0]);
+    rows->every = PyErr_Occurred() ? 0 : PyLong_AsLong(args[1]);
+    const int stop = PyErr_Occurred() ? 0 : PyObject_IsTrue(args[2]);
+    rows->stop = stop != 0;
+    if (PyErr_Occurred())
+        return false;
+    long product;
+    if (rows->rows >= 1 && rows->every >= 1 &&
+        !__builtin_mul_overflow(rows->rows, rows->every, &product) && product < PP_SAMPLES_MAX)
+        return true;
+    PyErr_Format(PyExc_ValueError,
+                 "rows, every, fine: expected at least 1, and a product below 1e10");
+    return false;
+}
+
+static bool take_wanted(run_wanted *wanted, PyObject *const *args, Py_ssize_t count, bool fine)
+{
     if (count != 4 && count != 5) {
         PyErr_SetString(
             PyExc_TypeError,
             "expected rows, every, stop, channels and out; or periods, fine and the rest");
+        return false;
+    }
+    pp_rows_wanted *rows = &wanted->rows;
+    if (!take_counts(rows, args))
+        return false;
+    wanted->channels = channel_array(args[3]);
+    if (!wanted->channels)
+        return false;
+    const long length = fine ? rows->rows * rows->every + rows->stop : rows->rows;
+    wanted->out = output_array(count == 5 ? args[4] : NULL, length, PyArray_SIZE(wanted->channels));
+    if (!wanted->out)
+        return false;
+    rows->channels = PyArray_DATA(wanted->channels);
+    rows->count = (int)PyArray_SIZE(wanted->channels);
+    rows->out = PyArray_DATA(wanted->out);
+    return true;
+}
+
+/* The state moves in a copy: whoever reads `sample` meanwhile sees the one before the run. */
+static PyObject *record(PyObject *object, PyObject *const *args, Py_ssize_t count, recorder *run)
+{
+    twin_object *self = (twin_object *)object;
+    run_wanted wanted = {0};
+    if (!take_wanted(&wanted, args, count, run != pp_twin_run) || !claim(self)) {
+        clear_wanted(&wanted);
         return NULL;
     }
-    long rows = PyLong_AsLong(args[0]), every = PyErr_Occurred() ? 0 : PyLong_AsLong(args[1]);
-    int stop = PyErr_Occurred() ? 0 : PyObject_IsTrue(args[2]);
-    if (PyErr_Occurred())
-        return NULL;
-    if (rows < 1 || every < 1) {
-        PyErr_SetString(PyExc_ValueError, "rows, every, fine: expected at least 1");
-        return NULL;
-    }
-    PyArrayObject *channels = channel_array(args[3]);
-    if (!channels)
-        return NULL;
-    long length = run == pp_twin_run ? rows : rows * every + (stop != 0);
-    PyArrayObject *out = output_array(count == 5 ? args[4] : NULL, length, PyArray_SIZE(channels));
-    if (!out || !claim(self)) {
-        Py_DECREF(channels);
-        Py_XDECREF((PyObject *)out);
-        return NULL;
-    }
-    const pp_rows_wanted wanted = {
-        .rows = rows,
-        .every = every,
-        .stop = stop != 0,
-        .channels = PyArray_DATA(channels),
-        .count = (int)PyArray_SIZE(channels),
-        .out = PyArray_DATA(out),
-    };
+    pp_state state = self->state;
     pp_status status;
     self->busy = true;
     Py_BEGIN_ALLOW_THREADS
-    status = run(&self->twin, &self->state, &wanted);
+    status = run(&self->twin, &state, &wanted.rows);
     Py_END_ALLOW_THREADS
+    self->state = state;
     self->busy = false;
-    Py_DECREF(channels);
-    return finish_run(status, out);
+    PyObject *out = finish_run(status, (PyArrayObject *)Py_NewRef((PyObject *)wanted.out));
+    clear_wanted(&wanted);
+    return out;
 }
 
 static PyObject *twin_run(PyObject *object, PyObject *const *args, Py_ssize_t count)
@@ -154,18 +193,25 @@ static PyObject *twin_step(PyObject *object, PyObject *const *args, Py_ssize_t c
         PyErr_SetString(PyExc_TypeError, "step() takes speed_ref and load_torque");
         return NULL;
     }
-    pp_input input = pp_twin_scenario(&self->twin, &self->state);
-    if (count > 0 && args[0] != Py_None)
-        input.speed_ref = PyFloat_AsDouble(args[0]);
-    if (count > 1 && args[1] != Py_None && !PyErr_Occurred())
-        input.load_torque = PyFloat_AsDouble(args[1]);
-    if (PyErr_Occurred() || !claim(self))
+    const bool speed = count > 0 && args[0] != Py_None;
+    const bool load = count > 1 && args[1] != Py_None;
+    const double speed_ref = speed ? PyFloat_AsDouble(args[0]) : 0;
+    const double load_torque = load && !PyErr_Occurred() ? PyFloat_AsDouble(args[1]) : 0;
+    if (PyErr_Occurred() || !is_number(speed_ref, "speed_ref") ||
+        !is_number(load_torque, "load_torque") || !claim(self))
         return NULL;
+    pp_input input = pp_twin_scenario(&self->twin, &self->state);
+    if (speed)
+        input.speed_ref = speed_ref;
+    if (load)
+        input.load_torque = load_torque;
     npy_intp size = PP_CHANNEL_COUNT;
     PyObject *out = PyArray_SimpleNew(1, &size, NPY_DOUBLE);
-    if (out)
-        pp_twin_step(&self->twin, &self->state, input, PyArray_DATA((PyArrayObject *)out));
-    return out;
+    if (!out)
+        return NULL;
+    pp_twin_step(&self->twin, &self->state, input, PyArray_DATA((PyArrayObject *)out));
+    const bool finite = pp_run_doubt(&self->state.run) == 0;
+    return finish_run(finite ? PP_OK : PP_DIVERGED, (PyArrayObject *)out);
 }
 
 static PyObject *twin_reset(PyObject *object, PyObject *unused)
@@ -181,7 +227,8 @@ static PyObject *twin_reset(PyObject *object, PyObject *unused)
 static PyObject *twin_ask(PyObject *object, PyObject *args)
 {
     double speed, load;
-    if (!PyArg_ParseTuple(args, "dd:ask", &speed, &load) || !claim((twin_object *)object))
+    if (!PyArg_ParseTuple(args, "dd:ask", &speed, &load) || !is_number(speed, "speed_ref") ||
+        !is_number(load, "load_torque") || !claim((twin_object *)object))
         return NULL;
     pp_twin_set_reference(&((twin_object *)object)->twin, speed, load);
     Py_RETURN_NONE;
@@ -193,7 +240,9 @@ static PyObject *twin_place(PyObject *object, PyObject *args)
     pp_observed_state seen;
     if (!PyArg_ParseTuple(args, "ddddd:place", &seen.id, &seen.iq, &seen.omega_m, &seen.theta_m,
                           &seen.torque) ||
-        !claim(self))
+        !is_number(seen.id, "id") || !is_number(seen.iq, "iq") ||
+        !is_number(seen.omega_m, "omega_m") || !is_number(seen.theta_m, "theta_m") ||
+        !is_number(seen.torque, "torque") || !claim(self))
         return NULL;
     if (pp_twin_set_state(&self->twin, &self->state, &seen) != PP_OK)
         return PyErr_Format(PyExc_ValueError,

@@ -4,6 +4,7 @@ Every plan gives (names, rows), which `sweep` takes as its cases.
 """
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def _scaled(ranges, unit: np.ndarray) -> Cases:
 def _axis(name: str, values) -> np.ndarray:
     """The values of one parameter as numbers; names of choices become their positions."""
     row = parameter(name)
-    listed = [values] if isinstance(values, (str, int, float)) else list(values)
+    listed = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     for k, v in enumerate(listed):
         if isinstance(v, str):
             if v not in row.choices:
@@ -112,4 +113,7 @@ def _axis(name: str, values) -> np.ndarray:
             listed[k] = row.choices.index(v)
     if not listed:
         raise ValueError(f"sweep: {name}: no values")
-    return np.array(listed, dtype=float)
+    try:
+        return np.array([float(v) for v in listed])
+    except (TypeError, ValueError, OverflowError) as e:
+        raise ValueError(f"{name}: expected numbers ({e})") from None

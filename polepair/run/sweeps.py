@@ -1,6 +1,7 @@
 """Sweeps: many runs with some parameters replaced, in C on lanes and threads."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,8 +54,12 @@ class SweepTable(Result):
 
 def cases_from(axes) -> plans.Cases:
     """Names and float64 cases x names from {name: values} (every combination) or from a plan's (names, rows)."""
-    given = isinstance(axes, tuple) and len(axes) == 2 and not isinstance(axes[0], str)
-    return plans.checked(axes if given else plans.grid(axes))
+    if isinstance(axes, Mapping):
+        return plans.checked(plans.grid(axes))
+    if isinstance(axes, tuple) and len(axes) == 2 and not isinstance(axes[0], str):
+        return plans.checked(axes)
+    given = f"({axes[0]!r}, ...)" if isinstance(axes, tuple) and axes else type(axes).__name__
+    raise TypeError(f"axes: {given}: expected {{name: values}}, or the (names, rows) of a plan")
 
 
 def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
@@ -135,12 +140,13 @@ def sweep(
     plans.need_memory(len(rows), len(names), len(outputs) + kept)
     twin.params.derive()
     about = {"motor": twin.params.name, "t_end": t_end, "retune": retune, "mode": given.mode}
-    about["values"] = twin.params.values().tolist()
+    params = twin.params.copy()  # progress may change the motor, or another thread
+    about["values"] = params.values().tolist()
     old = _partial(given.resume, (*names, *outputs, "status"), rows, about)
     todo = np.arange(len(rows)) if old is None else np.flatnonzero(old["status"] == executors.CANCELLED)
     tell = (lambda done: progress(len(rows) - len(todo) + done, len(rows))) if progress else None
     columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
-    cases = twin.params, columns, rows[todo], job
+    cases = params, columns, rows[todo], job
     if given.executor is None:
         run = executors.run_cases(*cases, threads or os.cpu_count() or 1, tell)
     else:
@@ -148,7 +154,7 @@ def sweep(
     results, status, where, complete, trace = run
     block = np.column_stack([rows, np.empty((len(rows), len(outputs) + 1))]) if old is None else old.block
     block[todo, len(names) : -1], block[todo, -1] = results, status
-    refused = [(int(todo[k]), why) for k, why in _reasons(twin.params, names, rows[todo], status, where)]
+    refused = [(int(todo[k]), why) for k, why in _reasons(params, names, rows[todo], status, where)]
     failed = sorted(([] if old is None else old.failed) + refused)
     table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
     if given.resume:
@@ -162,7 +168,7 @@ def _job(twin, names, t_end: float, spec, retune: bool, given: Options) -> execu
     """What every case of a sweep shares; ValueError for what cannot be asked."""
     if given.mode not in MODES:
         raise ValueError(f"mode = {given.mode!r}: expected one of {', '.join(MODES)}")
-    if not t_end > 0 or t_end / twin.params.drive.period > 1e10:
+    if not t_end > 0 or not t_end / twin.params.drive.period < 1e10 - 1:
         raise ValueError(f"t_end = {t_end} s: expected more than 0")
     return executors.Job(float(t_end), spec, retune, MODES.index(given.mode), _trace(twin, names, t_end, given))
 
@@ -175,7 +181,7 @@ def _trace(twin, names, t_end: float, given: Options) -> executors.Trace | None:
         raise ValueError("trace: cannot be kept with resume or over different control periods, expected neither")
     if not isinstance(given.every, int) or given.every < 1:
         raise ValueError(f"every = {given.every!r}: expected a whole number from 1 up")
-    rows = round(t_end / twin.params.drive.period) // given.every + 1
+    rows = _core.run_samples(t_end, twin.params.drive.period) // given.every + 1
     return executors.Trace(channel_columns(given.trace)[1], given.every, rows)
 
 

@@ -124,11 +124,11 @@ def channel_columns(record) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _row_count(t_end: float, period: float, every: int) -> int:
-    if not (math.isfinite(t_end) and 0 < t_end / period < 1e10):
+    if not (math.isfinite(t_end) and 0 < t_end / period < 1e10 - 1):
         raise ValueError(f"t_end = {t_end} s: expected more than 0 and less than 1e10 control periods of {period} s")
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"every = {every!r}: expected a whole number from 1 up")
-    return round(t_end / period) // every + 1
+    return _core.run_samples(t_end, period) // every + 1
 
 
 def _fine_rows(rows: int, every: int, fine: int) -> int:

@@ -35,7 +35,7 @@ int main(void)
         unit_math,   unit_params,  unit_channels,  unit_status,        unit_geometry,
         unit_masses, unit_winding, unit_magnetics, unit_machine,       unit_operating,
         unit_law,    unit_twin,    unit_twin_more, unit_twin_six_step, unit_observe,
-        unit_frame,  unit_cobs,
+        unit_frame,  unit_cobs,    unit_borders,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++)
         sections[i]();

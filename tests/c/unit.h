@@ -51,6 +51,7 @@ void unit_twin_six_step(void);
 void unit_observe(void);
 void unit_frame(void);
 void unit_cobs(void);
+void unit_borders(void);
 
 /* Numbers in [0, 1) that are the same everywhere. */
 double unit_random(void);

@@ -206,3 +206,67 @@ def test_ctrl_c_keeps_the_finished_cases():
     finally:
         child.kill()
     assert complete == "False" and 0 < int(done) < int(total)
+
+
+@pytest.mark.parametrize("half", range(12))
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_a_trace_has_the_rows_of_its_run(half, every):
+    """Times that end between two samples are rounded in one place."""
+    t = twin()
+    t_end = (half + 0.5) * t.params.drive.period
+    table = pp.sweep(t, {"magnet.Br": [1.1, 1.2, 1.3]}, t_end, trace=["omega_m", "time"], every=every)
+    for k, Br in enumerate(table["magnet.Br"]):
+        single = t.params.copy()
+        single.magnet.Br = Br
+        assert np.array_equal(table.trace[k], pp.Twin(single).run(t_end, ["omega_m", "time"], every=every).block)
+
+
+def test_a_trace_with_no_room_for_its_rows_is_refused():
+    motor, columns = twin().params, np.array([pp.parameters()["magnet.Br"].index], np.int32)
+    ask = motor, columns, [[1.1], [1.2]], 10 * motor.drive.period, [[0, 0]], True, 1, None, 0
+    for rows in (10, 1):
+        results, status, _, _, trace = _core.sweep(*ask, ([0], 1, rows))
+        assert status.all() and np.isnan(results).all() and np.isnan(trace).all() and trace.shape == (2, rows, 1)
+    _, status, _, _, trace = _core.sweep(*ask, ([0], 1, 13))
+    assert not status.any() and np.isfinite(trace[:, :11]).all() and np.isnan(trace[:, 11:]).all()
+    for rows in (1 << 62, -1, 0):
+        with pytest.raises(ValueError, match="trace"):
+            _core.sweep(*ask, ([0], 1, rows))
+
+
+@pytest.mark.parametrize("kind", ["foc", "full", "six_step"])
+def test_cases_of_different_shape_do_not_run_side_by_side(kind):
+    """What a block shares (strategy, substeps, periods, friction) is the case's own, whatever others ask for."""
+    t = twin(kind)
+    mixed = {"drive.substeps": [1, 2], "drive.period": [5e-5, 1e-4], "load.coulomb": [0.0, 1e-3]}
+    if kind != "six_step":
+        mixed["control.strategy"] = ["id0", "mtpa"]
+    record = ["omega_m.final", "iq.final", "id.peak"]
+    table = pp.sweep(t, mixed, 0.02, record)
+    assert not table.failed
+    for k in range(len(table)):
+        single = t.params.copy()
+        for n in mixed:
+            single.set(n, table[n][k])
+        run = pp.Twin(single).run(0.02)
+        assert [table[n][k] for n in record] == [reduced(run, n) for n in record]
+
+
+@pytest.mark.parametrize(
+    "axes, text",
+    [
+        (("magnet.Br", [1.1, 1.2]), r"axes: \('magnet.Br', ...\): expected \{name: values\}, or the \(names, rows\)"),
+        ([("magnet.Br", [1.1])], "axes: list: expected"),
+        (None, "axes: NoneType: expected"),
+        ((), "axes: tuple: expected"),
+    ],
+)
+def test_axes_of_another_kind(axes, text):
+    with pytest.raises(TypeError, match=text):
+        pp.sweep(twin(), axes, 0.01)
+
+
+@pytest.mark.parametrize("values", [[None], [10**400], [[1, 2], [3]], [1j]])
+def test_axes_of_no_numbers(values):
+    with pytest.raises(ValueError, match="magnet.Br: expected numbers"):
+        pp.sweep(twin(), {"magnet.Br": values}, 0.01)

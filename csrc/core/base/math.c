@@ -6,7 +6,16 @@
 
 #include "polepair/model/trig.h"
 
-void pp_sincos(double x, double *s, double *c) { pp_scalar_sincos(x, s, c); }
+void pp_sincos(double x, double *s, double *c)
+{
+    const double LAST = 4503599627370496.0; /* 2^52: from there on not even the quadrant is known */
+    if (pp_magnitude(x) < LAST) {
+        pp_scalar_sincos(x, s, c);
+        return;
+    }
+    *s = __builtin_nan("");
+    *c = *s;
+}
 
 double pp_sin(double x)
 {
@@ -31,6 +40,8 @@ double pp_atan(double x)
                                1 / 9.0,  -1 / 7.0,  1 / 5.0,  -1 / 3.0};
     const double size = pp_magnitude(x);
     double z = size;
+    if (size != size) /* no number to look up */
+        return x;
     if (size > 1)
         z = 1 / size;
     /* atan(z) = atan(k/4) + atan(t) */
@@ -48,7 +59,9 @@ double pp_atan2(double y, double x)
     if (x == 0) {
         if (y > 0)
             return PP_PI / 2;
-        return y < 0 ? -PP_PI / 2 : 0;
+        if (y < 0)
+            return -PP_PI / 2;
+        return y == 0 ? 0 : y;
     }
     const double angle = pp_atan(y / x);
     if (x > 0)

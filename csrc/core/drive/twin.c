@@ -197,6 +197,13 @@ int pp_twin_features(const pp_twin *twin, const int *channels, int count)
     return features;
 }
 
+long pp_twin_samples(double t_end, double period)
+{
+    const double samples = t_end / period + 0.5;
+    const bool good = t_end >= 0 && period > 0 && samples < (double)PP_SAMPLES_MAX;
+    return good ? (long)samples : -1;
+}
+
 /* Where the rows wanted go, the first of them at this sample. */
 static pp_sink sink_of(const pp_rows_wanted *wanted, long sample)
 {
@@ -212,10 +219,11 @@ static pp_sink sink_of(const pp_rows_wanted *wanted, long sample)
 pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted)
 {
     const int features = pp_twin_features(twin, wanted->channels, wanted->count);
+    PP_ASSERT(wanted->rows > 0 && wanted->every > 0 && wanted->count >= 0 && wanted->out);
+    PP_ASSERT(wanted->rows < PP_SAMPLES_MAX && wanted->every <= PP_SAMPLES_MAX / wanted->rows);
     const long periods = (wanted->rows - wanted->stop) * wanted->every;
     const pp_course course = course_of(twin, state, periods, wanted->stop, features);
     pp_sink sink = sink_of(wanted, state->sample);
-    PP_ASSERT(wanted->rows > 0 && wanted->every > 0);
     run(&course, twin, state, &sink);
     return pp_run_doubt(&state->run) == 0 ? PP_OK : PP_DIVERGED;
 }
@@ -226,6 +234,7 @@ pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_w
     pp_sink sink = sink_of(wanted, state->sample);
     if (!pp_twin_is_adaptive(twin))
         return PP_ARGUMENT;
+    PP_ASSERT(wanted->rows > 0 && wanted->every > 0 && wanted->count >= 0 && wanted->out);
     sink.every = 1;
     sink.fine = wanted->every;
     sink.period = twin->period;
@@ -233,7 +242,7 @@ pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_w
     course.context = &sink;
     run(&course, twin, state, &sink);
     if (!wanted->stop)
-        return PP_OK;
+        return pp_run_doubt(&state->run) == 0 ? PP_OK : PP_DIVERGED;
     pp_rows_wanted end = *wanted;
     end.rows = 1;
     end.every = 1;

@@ -194,9 +194,16 @@ PP_INLINE void predict(pp_observer *o, matrix *P, pp_real ua, pp_real ub, pp_rea
     advance_angle(o, sixth * (y.we + PP_R(2) * (y2.we + y3.we) + y4.we));
 }
 
+/* Time that passes; a day and more is a broken clock. */
+static bool passes(double dt) { return dt > 0 && dt < 86400; }
+
 void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double dt)
 {
-    if (o->adapt)
+    if (!passes(dt))
+        return;
+    if (!pp_is_measured(u_alpha) || !pp_is_measured(u_beta))
+        pp_observer_predict_unpowered(o, dt);
+    else if (o->adapt)
         predict(o, o->P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, N);
     else
         predict(o, o->P, (pp_real)u_alpha, (pp_real)u_beta, (pp_real)dt, FAST);
@@ -210,6 +217,8 @@ void pp_observer_predict_unpowered(pp_observer *o, double seconds)
     const pp_real torque_to_we = m->p * m->J_inv * dt;
     const pp_real by_iq = pp_law_torque_slopes(&law, 0, o->x[PP_X_IQ]).iq;
     matrix M[MOVING] = {{0}};
+    if (!passes(seconds))
+        return;
     M[PP_X_WE][PP_X_IQ] = torque_to_we * by_iq;
     M[PP_X_WE][PP_X_LOAD] = -torque_to_we;
     M[PP_X_WE][PP_X_WE] = -m->viscous * m->J_inv * dt;
@@ -268,6 +277,10 @@ PP_INLINE void update_currents(pp_observer *o, matrix *P, const pp_real *d, cons
     if (nis > PP_R(GATE) && o->rejected < REJECTED_MAX) {
         o->rejected++;
         o->nis = nis;
+        return;
+    }
+    if (nis != nis) { /* the covariance has no inverse: the estimate is lost, and says so */
+        o->x[PP_X_WE] = nis;
         return;
     }
     o->rejected = 0;
@@ -329,6 +342,8 @@ void pp_observer_correct(pp_observer *o, pp_real (*P)[2], const pp_real *S, cons
 
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta)
 {
+    if (!takes_measurement(o, pp_is_measured(i_alpha) && pp_is_measured(i_beta)))
+        return;
     if (o->adapt)
         currents(o, o->P, (pp_real)i_alpha, (pp_real)i_beta, N);
     else

@@ -2,6 +2,9 @@
 #include "polepair/math.h"
 #include "polepair/observe.h"
 
+/* A missed measurement counts 2, one that came takes 1 off: each second one missed is in doubt. */
+enum { MISSED_DOUBT = 20, MISSED_MAX = 40 };
+
 pp_observed pp_observed_from(const pp_params *p, const pp_machine *m)
 {
     const double cold = 1 + p->winding.temperature_coefficient * (p->winding.temperature - 20);
@@ -90,8 +93,21 @@ void pp_observer_start(pp_observer *o, const pp_observed *m, const pp_uncertaint
         o->P[i][i] = start[i] * start[i];
 }
 
+void pp_observer_begin_anew(pp_observer *o)
+{
+    const pp_observed machine = o->machine;
+    const pp_uncertainty noise = o->noise;
+    pp_observer_start(o, &machine, &noise, 0, PP_PI / 2);
+    const pp_real fastest = machine.u_dc / machine.psi;
+    o->P[PP_X_WE][PP_X_WE] = fastest * fastest;
+}
+
+void pp_observer_missed(pp_observer *o) { o->missed += o->missed < MISSED_MAX ? 2 : 0; }
+
 pp_quality pp_observer_quality(const pp_observer *o)
 {
+    if (pp_observer_is_lost(o) || o->missed >= MISSED_DOUBT)
+        return PP_QUALITY_INCONSISTENT;
     if (o->count < 200)
         return PP_QUALITY_STARTING;
     if (o->nis_short > PP_R(8))
@@ -116,7 +132,8 @@ const pp_estimate_info *pp_estimate_at(int index)
 static double sigma(const pp_observer *o, int i)
 {
     PP_ASSERT(i >= 0 && i < PP_X_COUNT);
-    return pp_root(pp_larger((double)o->P[i][i], 0));
+    const double variance = (double)o->P[i][i];
+    return pp_root(variance < 0 ? 0 : variance); /* what is lost stays NaN */
 }
 
 /* Slopes of the torque where the observer stands; in double also where it runs in float. */
@@ -141,7 +158,7 @@ static double torque_sigma(const pp_observer *o)
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 3; j++)
             sum += by[i] * by[j] * (double)(i < j ? o->P[at[i]][at[j]] : o->P[at[j]][at[i]]);
-    return pp_root(pp_larger(sum, 0));
+    return pp_root(sum < 0 ? 0 : sum);
 }
 
 /* 0 where the parameter does not go with temperature. */
@@ -178,7 +195,8 @@ double pp_observer_estimate(const pp_observer *o, int which)
     case PP_ESTIMATE_temperature_magnet_sigma:
         return pp_magnitude(kelvins(sigma(o, PP_X_PSI), m->psi_per_K));
     case PP_ESTIMATE_nis: return (double)o->nis;
-    case PP_ESTIMATE_current_residual: return pp_root((double)o->r);
+    case PP_ESTIMATE_current_residual:
+        return pp_observer_is_lost(o) ? __builtin_nan("") : pp_root((double)o->r);
     case PP_ESTIMATE_quality: return pp_observer_quality(o);
     case PP_ESTIMATE_COUNT: break;
     }

@@ -61,6 +61,25 @@ PP_INLINE void advance_angle(pp_observer *o, pp_real by)
     o->x[PP_X_THETA] = theta;
 }
 
+/* Counts a measurement that comes; false, and counted as missed, where it is no number. A lost
+ * estimate lets one pass and begins anew with the next. */
+PP_INLINE bool takes_measurement(pp_observer *o, bool measured)
+{
+    if (!measured) {
+        pp_observer_missed(o);
+        return false;
+    }
+    if (pp_observer_is_lost(o) && !o->lost) {
+        o->lost = true; /* to be seen before it begins anew */
+        return false;
+    }
+    if (o->lost)
+        pp_observer_begin_anew(o);
+    if (o->missed > 0)
+        o->missed--;
+    return true;
+}
+
 /* Moves the states by `by`. */
 PP_INLINE void add_to_states(pp_observer *o, const pp_real *by, int n)
 {

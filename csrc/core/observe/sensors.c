@@ -3,10 +3,17 @@
 
 #include "polepair/math.h"
 
+/* A standard deviation whose square is a number. */
+static bool is_deviation(double sigma) { return sigma > 1e-15 && pp_is_measured(sigma); }
+
 /* One scalar measurement: residual e, column P H' and the residual's variance S; x and P move. */
 static void correct(pp_observer *o, pp_real e, const pp_real *column, pp_real S)
 {
     pp_real by[N];
+    if (!(S > PP_R(0) && S - S == PP_R(0))) { /* nothing to weigh it by */
+        pp_observer_missed(o);
+        return;
+    }
     for (int i = 0; i < N; i++) {
         const pp_real gain = column[i] / S;
         by[i] = gain * e;
@@ -31,11 +38,15 @@ static void state_measured(pp_observer *o, int i, pp_real e, pp_real sigma)
 void pp_observer_speed(pp_observer *o, double omega_m, double sigma)
 {
     pp_real p = o->machine.p;
+    if (!takes_measurement(o, pp_is_measured(omega_m) && is_deviation(sigma)))
+        return;
     state_measured(o, PP_X_WE, p * (pp_real)omega_m - o->x[PP_X_WE], p * (pp_real)sigma);
 }
 
 void pp_observer_angle(pp_observer *o, double theta_m, double sigma)
 {
+    if (!takes_measurement(o, pp_is_measured(theta_m) && is_deviation(sigma)))
+        return;
     const double p = (double)o->machine.p;
     const double c = (double)o->c;
     const double s = (double)o->s;
@@ -51,6 +62,9 @@ void pp_observer_angle(pp_observer *o, double theta_m, double sigma)
  * which the caller's averaging removes. */
 void pp_observer_bus(pp_observer *o, double i_bus, double u_dc, double sigma)
 {
+    const bool powered = pp_is_measured(u_dc) && u_dc > 1e-3 * (double)o->machine.u_dc;
+    if (!takes_measurement(o, powered && pp_is_measured(i_bus) && is_deviation(sigma)))
+        return;
     const pp_law law = law_of(o);
     const pp_real iq = o->x[PP_X_IQ];
     const pp_real Rs = o->x[PP_X_RS];

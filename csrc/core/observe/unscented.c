@@ -29,13 +29,23 @@ static void factor(pp_real P[ROW][ROW], pp_real L[N][N])
     }
 }
 
+/* Sine and cosine of what may be no angle at all: NaN then. */
+static void any_sincos(pp_real angle, pp_real *s, pp_real *c)
+{
+    double sine;
+    double cosine;
+    pp_sincos((double)angle, &sine, &cosine);
+    *s = (pp_real)sine;
+    *c = (pp_real)cosine;
+}
+
 /* The observer moved by a deviation of its states. */
 static pp_observer shifted(const pp_observer *o, const pp_real *by)
 {
     pp_observer moved = *o;
     for (int i = 0; i < N; i++)
         moved.x[i] += by[i];
-    pp_angle_sincos(moved.x[PP_X_THETA], &moved.s, &moved.c);
+    any_sincos(moved.x[PP_X_THETA], &moved.s, &moved.c);
     return moved;
 }
 
@@ -115,7 +125,7 @@ static void measure(cloud *c, pp_real angle)
         const pp_real *x = c->x[k];
         pp_real sine;
         pp_real cosine;
-        pp_angle_sincos(x[PP_X_THETA] - angle, &sine, &cosine);
+        any_sincos(x[PP_X_THETA] - angle, &sine, &cosine);
         c->z[k][0] = cosine * x[PP_X_ID] - sine * x[PP_X_IQ];
         c->z[k][1] = sine * x[PP_X_ID] + cosine * x[PP_X_IQ];
     }
@@ -194,6 +204,13 @@ void pp_observer_unscented(pp_observer *o, double ua, double ub, double dt, doub
 {
     cloud c;
     pp_real noise[N], mean[2], P[N][2], S[3];
+    const bool driven = pp_is_measured(ua) && pp_is_measured(ub) && dt > 0;
+    if (!driven || !pp_is_measured(ia) || !pp_is_measured(ib)) {
+        pp_observer_step(o, ua, ub, dt, ia, ib);
+        return;
+    }
+    if (!takes_measurement(o, true))
+        return;
     process_noise(o, dt, noise);
     pp_observer linear = *o;
     if (o->adapt)

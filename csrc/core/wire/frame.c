@@ -222,7 +222,7 @@ static uint8_t *put_delta(const pp_frame *f, const double *values, const double 
         for (int s = 0; s < f->samples; s++) {
             const double value = values[s * f->channels + c];
             int32_t whole;
-            if (end - p < 5 || !quantise(value, factor_of(scale, c), 1073741823, &whole))
+            if (end - p < 5 || !quantise(value, factor_of(scale, c), 1073741823.5, &whole))
                 return NULL;
             p = put_varint(p, (uint32_t)whole - before);
             before = (uint32_t)whole;

@@ -104,7 +104,7 @@ static void refuse(const pp_sweep *s, long index, pp_status status, int where)
         s->where[index] = (int16_t)where;
     for (int o = 0; o < s->output_count; o++)
         s->results[index * s->output_count + o] = NAN;
-    long size = s->trace.count * s->trace.rows;
+    const long size = s->trace.count * s->trace.rows;
     for (long i = 0; i < size; i++)
         s->trace.out[index * size + i] = NAN;
 }
@@ -136,7 +136,9 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
         status = pp_machine_derive(&params, &machine);
     if (status == PP_OK)
         status = pp_twin_setup_machine(&params, &machine, s->retune ? NULL : &job->nominal, twin);
-    long samples = status == PP_OK ? (long)(s->t_end / twin->period + 0.5) : 0;
+    const long samples = status == PP_OK ? pp_twin_samples(s->t_end, twin->period) : 0;
+    if (samples < 0 || (s->trace.count > 0 && samples / s->trace.every >= s->trace.rows))
+        status = PP_ARGUMENT;
     if (s->mode == PP_SINGLE && samples > SINGLE_SAMPLES)
         status = PP_SINGLE_LONG;
     refuse(s, index, status, bad);
@@ -265,8 +267,24 @@ static void launch(pp_sweep_job *job)
     pthread_mutex_unlock(&job->lock);
 }
 
+/* What the caller has to see to. */
+static void assert_sweep(const pp_sweep *s)
+{
+    PP_ASSERT(s->base && s->cases >= 0 && s->column_count >= 0 && s->mode < PP_MODE_COUNT);
+    PP_ASSERT(s->output_count >= 0 && s->output_count <= PP_SWEEP_OUTPUTS_MAX);
+    PP_ASSERT(s->trace.count >= 0 && s->trace.count <= PP_SWEEP_OUTPUTS_MAX);
+    PP_ASSERT(!s->trace.count || (s->trace.every > 0 && s->trace.rows > 0 && s->trace.out));
+    for (int c = 0; c < s->column_count; c++)
+        PP_ASSERT(s->columns[c] >= 0 && s->columns[c] < PP_PARAM_COUNT);
+    for (int o = 0; o < s->output_count; o++)
+        PP_ASSERT(s->outputs[o].channel >= 0 && s->outputs[o].channel < PP_CHANNEL_COUNT);
+    for (int c = 0; c < s->trace.count; c++)
+        PP_ASSERT(s->trace.channels[c] >= 0 && s->trace.channels[c] < PP_CHANNEL_COUNT);
+}
+
 pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
 {
+    assert_sweep(sweep);
     pp_sweep_job *job = calloc(1, sizeof *job);
     if (!job)
         return NULL;

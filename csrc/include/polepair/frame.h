@@ -15,7 +15,7 @@ enum {
 
 /* FLOAT32 and FLOAT64: rows of values. INT16: rows of integers, value = integer * scale. DELTA:
  * channel after channel, the integers' differences as zigzag varints (the first against 0),
- * |integer| < 2^31. */
+ * |integer| < 2^30, so that a difference of two has 31 bits and a sign. */
 typedef enum pp_encoding {
     PP_FLOAT32,
     PP_INT16,

@@ -5,11 +5,11 @@
 
 #include "polepair/base.h"
 
-/* Circular functions, |x| < 1e6 rad. */
+/* Circular functions, |x| < 1e6 rad; NaN where no digit of the angle is left. */
 double pp_sin(double x);
 double pp_cos(double x);
 void pp_sincos(double x, double *s, double *c);
-/* Inverse circular functions; pp_atan2(0, 0) is 0; pp_asin takes |x| <= 1. */
+/* Inverse circular functions, NaN of NaN; pp_atan2(0, 0) is 0; pp_asin takes |x| <= 1. */
 double pp_atan(double x);
 double pp_atan2(double y, double x);
 double pp_asin(double x);

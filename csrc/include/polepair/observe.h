@@ -65,7 +65,8 @@ typedef enum pp_quality {
     PP_QUALITY_GOOD,
     PP_QUALITY_STARTING,     /* fewer than 200 measurements */
     PP_QUALITY_UNOBSERVABLE, /* too slow for the angle to show, or its sigma beyond half a radian */
-    PP_QUALITY_INCONSISTENT, /* residuals far larger than their covariance allows */
+    PP_QUALITY_INCONSISTENT, /* residuals far larger than their covariance allows, the last
+                                measurements no numbers, or the estimate lost */
     PP_QUALITY_COUNT
 } pp_quality;
 
@@ -83,7 +84,9 @@ typedef struct pp_observer {
     pp_real slow[3];   /* id, iq, electrical speed without the last noise: see low_pass */
     int64_t count;     /* measurements so far */
     int rejected;      /* bad samples in a row */
+    int missed;        /* 2 for a measurement that was no number, less 1 for one that was */
     bool adapt;        /* Rs and psi are estimated along */
+    bool lost;         /* the last measurement found an estimate that is not finite */
 } pp_observer;
 
 /* The machine of a motor file, load inertia and friction included. */
@@ -91,6 +94,14 @@ pp_observed pp_observed_from(const pp_params *params, const pp_machine *machine)
 /* Uncertainties that follow from the machine; current: standard deviation of a measurement [A],
  * 0 for half a percent of i_max. adapt: Rs and psi are estimated along. */
 pp_uncertainty pp_uncertainty_from(const pp_observed *machine, double current, bool adapt);
+/* A number that a sensor of a motor can have measured, in any SI unit; NaN is none. */
+static inline bool pp_is_measured(double value) { return value > -1e9 && value < 1e9; }
+
+/* What follows takes any numbers. A measurement that pp_is_measured denies, or one with a standard
+ * deviation that is not positive, is missed: it corrects nothing and is counted; a voltage like
+ * that is unknown; time that does not pass forward does not pass. An estimate that has left the
+ * finite numbers shows NaN, lets one measurement pass and begins anew with the next. */
+
 /* At rest with this electrical angle [rad], known to +-sigma. */
 void pp_observer_start(pp_observer *o, const pp_observed *machine, const pp_uncertainty *noise,
                        double theta_e, double sigma);
@@ -99,6 +110,18 @@ void pp_observer_predict(pp_observer *o, double u_alpha, double u_beta, double d
 /* dt seconds pass under an unknown voltage: the currents are as good as unknown, the mechanics
  * go on. */
 void pp_observer_predict_unpowered(pp_observer *o, double dt);
+/* As at the start, of a motor of which nothing is known but its file: any angle, any speed. */
+void pp_observer_begin_anew(pp_observer *o);
+/* Whether a state or its variance has left the finite numbers. */
+static inline bool pp_observer_is_lost(const pp_observer *o)
+{
+    pp_real sum = 0;
+    for (int i = 0; i < PP_X_COUNT; i++)
+        sum += o->x[i] + o->P[i][i];
+    return sum - sum != PP_R(0);
+}
+/* A measurement that did not come. */
+void pp_observer_missed(pp_observer *o);
 /* A measurement of both currents [A]. */
 void pp_observer_currents(pp_observer *o, double i_alpha, double i_beta);
 /* pp_observer_predict, then pp_observer_currents. */

@@ -23,9 +23,10 @@ typedef struct pp_sweep {
                      machine */
     const pp_reduced *outputs; /* taken over the samples 0..n of each run */
     int output_count;          /* <= PP_SWEEP_OUTPUTS_MAX */
-    pp_trace trace;            /* all cases must have the base's control period */
-    double *results;           /* cases x output_count; NaN where the status is not PP_OK */
-    uint8_t *status;           /* cases: pp_status */
+    pp_trace trace;  /* a case with more rows than it has room for is refused with PP_ARGUMENT; of
+                       one with fewer the rest stays NaN */
+    double *results; /* cases x output_count; NaN where the status is not PP_OK */
+    uint8_t *status; /* cases: pp_status */
     int16_t
         *where; /* cases: bad row of the table where the status is PP_RANGE, else -1; may be NULL */
     int threads;
@@ -35,8 +36,8 @@ typedef struct pp_sweep {
 /* A running sweep; results fill in any order. */
 typedef struct pp_sweep_job pp_sweep_job;
 
-/* Starts the worker threads; NULL when memory or threads run out. The sweep's arrays must outlive
- * the job. */
+/* Starts the worker threads; NULL when memory or threads run out. The sweep's base and
+ * arrays must outlive the job and stay as they are. */
 pp_sweep_job *pp_sweep_start(const pp_sweep *sweep);
 /* Waits up to `seconds` for the end; true when all cases are done. */
 bool pp_sweep_wait(pp_sweep_job *job, double seconds);

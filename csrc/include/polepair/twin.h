@@ -66,6 +66,13 @@ pp_status pp_twin_set_state(const pp_twin *twin, pp_state *state, const pp_obser
 int pp_twin_features(const pp_twin *twin, const int *channels, int count);
 bool pp_twin_is_adaptive(const pp_twin *twin);
 
+#define PP_SAMPLES_MAX 10000000000L /* control periods of one run: below 1e10 */
+
+/* Control periods of a run of t_end seconds, to the nearest, halves up; -1 where that is not
+ * within 0..PP_SAMPLES_MAX. A run has a row each `every` of them and one at its beginning: this is
+ * the one place that says how many rows come. */
+long pp_twin_samples(double t_end, double period);
+
 /* Which rows of a run are wanted, and where they go. */
 typedef struct pp_rows_wanted {
     long rows;  /* pp_twin_run: rows, one every `every` periods. pp_twin_run_fine: periods */

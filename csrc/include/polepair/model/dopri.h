@@ -193,7 +193,7 @@ PP_INLINE void pp_dopri(const pp_flow_ode *ode, const void *model, void *held, p
     ode->flow(model, held, s.y, s.k[0]);
     for (int tries = 0; pp_any(p.left > PP_R(0)); tries++) {
         const bool lost = tries >= PP_RK_TRIES;
-        s.h = pp_min(p.left, p.step);
+        s.h = lost ? p.left : pp_min(p.left, p.step); /* a lost step may have shrunk to 0 */
         pp_rk_step(&s, ode->n, ode->flow, model, held);
         const pp_real error = pp_dopri_error(ode, &s, by->tolerance);
         pp_rk_accept_step(&p, s.h, lost ? pp_set(0) : error);
