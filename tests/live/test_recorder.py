@@ -177,7 +177,7 @@ def test_a_child_changes_nothing(path):
 def test_recorders_close_beside_pushing_threads(path):
     """A stream is pushed to all the time; what was pushed between opening and closing is stored."""
     script = """
-import sys, threading
+import sys, threading, time
 from polepair.live.store import Recorder
 from polepair.live.streams import Stream
 s, done, kept = Stream(("a",), "json"), threading.Event(), []
@@ -186,6 +186,7 @@ def push(k):
     while not done.is_set():
         s.push(b'{"a":%d}' % n)
         n += 2
+        time.sleep(1e-4)
 threads = [threading.Thread(target=push, args=(k,)) for k in range(2)]
 [t.start() for t in threads]
 for _ in range(30):
