@@ -78,9 +78,11 @@ def mqtt():
     library = next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:
         return []
-    sockets, tracking = ("recv", "writev", "poll", "connect", "close"), ("mymalloc", "myrealloc", "myfree")
-    tracking += ("StackTrace_entry", "StackTrace_exit", "Log")
-    wrapped = [f"-Wl,--wrap={name}" for name in sockets + tracking]
+    sockets = ("recv", "writev", "poll", "connect", "close", "SSL_new", "SSL_read", "SSL_pending", "SSL_write",
+               "ERR_clear_error")  # fmt: skip
+    exchange = ("MQTTPacket_send_puback", "MQTTProtocol_writeAvailable", "MQTTProtocol_startPublish")
+    tracking = ("mymalloc", "myrealloc", "myfree", "StackTrace_entry", "StackTrace_exit", "Log")
+    wrapped = [f"-Wl,--wrap={name}" for name in sockets + exchange + tracking]
     return [
         Extension(
             "polepair._mqtt",
