@@ -68,8 +68,8 @@ def still_owed(url, client_id, options):
     return set(source.stream.window()["a"].astype(int))
 
 
-def test_acknowledged_is_stored(broker, descriptors, small_disk, request):
-    """Full, room again, full at the end: sent = stored or still owed; every link but the recorder's stands all along."""
+def test_acknowledged_is_stored(broker, descriptors, small_disk):
+    """Full, room again, full at the end: sent = stored or owed; every link but the recorder's stands all along."""
     url, options = broker
     plain = "%s" not in url
     at = (lambda user, asset: f"{url}/{asset}") if plain else (lambda user, asset: f"{url % user}/{asset}")
