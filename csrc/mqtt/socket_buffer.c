@@ -22,9 +22,12 @@ enum {
     SKIPS = 64,     /* calls of poll before the kernel is asked again */
     PATIENCE = 50,  /* tries of 0.1 s to write */
     DENSE = 400000, /* ns between reads below which a rest is taken */
-    REST = 200000   /* ns */
+    REST = 200000,  /* ns */
+    SLICE = 50      /* ms of waiting before new connections are looked for */
 };
 
+static int begun;            /* connections so far; atomic */
+static __thread int awaited; /* of them, those that poll was asked about */
 static __thread int skipped; /* calls of poll since the kernel was asked */
 
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length);
@@ -47,6 +50,7 @@ int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length)
         errno = ENOMEM;
         return -1;
     }
+    __atomic_add_fetch(&begun, 1, __ATOMIC_RELEASE);
     return __real_connect(fd, address, length);
 }
 
@@ -175,6 +179,20 @@ static void rest(void)
         nanosleep(&time, NULL);
 }
 
+/* paho asks about the sockets that it has when it asks, for a second: a connection that begins
+ * meanwhile would wait so long for its first step. */
+static int wait_ready(struct pollfd *fds, nfds_t count, int timeout)
+{
+    int ready = 0;
+    int left = timeout;
+    while (ready == 0 && left > 0 && awaited == __atomic_load_n(&begun, __ATOMIC_ACQUIRE)) {
+        ready = __real_poll(fds, count, left < SLICE ? left : SLICE);
+        left -= SLICE;
+    }
+    awaited = __atomic_load_n(&begun, __ATOMIC_ACQUIRE);
+    return ready ? ready : __real_poll(fds, count, 0);
+}
+
 /* The kernel is asked when none of these sockets has bytes here, and now and then about the rest:
  * other sockets, room to write. */
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
@@ -186,9 +204,10 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
         skipped = 0;
         for (nfds_t i = 0; i < count; i++)
             flush_if_any(fds[i].fd, pp_connection_of(fds[i].fd));
-        if (timeout > 0)
-            rest();
-        return __real_poll(fds, count, timeout);
+        if (timeout <= 0)
+            return __real_poll(fds, count, 0);
+        rest();
+        return wait_ready(fds, count, timeout);
     }
     int ready = 0;
     if (++skipped < SKIPS) {

@@ -151,7 +151,7 @@ def test_a_forgotten_birth_holds_nothing(broker):
 
 
 def test_reborn_while_the_link_was_down(broker):
-    """In the broker's queue: old samples, the new birth, new samples. The new ones are not decoded with the old scales."""
+    """In the queue: old samples, the new birth, new samples, which are not decoded with the old scales."""
     device, source = open_both(broker, "down")
     device.send(1.0, 0.01)
     until(lambda: source.stream.head == 1)
