@@ -121,7 +121,10 @@ class Link:
     @property
     def state(self) -> str:
         """up, lost (it reconnects by itself), refused or closed."""
-        return self.core.status()["link"] if self.core else "closed"
+        try:
+            return self.core.status()["link"]
+        except RuntimeError:  # said of a closed one, and of a parent's
+            return "closed"
 
     @property
     def status(self) -> dict:
@@ -271,21 +274,23 @@ class MqttSource:
     @property
     def running(self) -> bool:
         """Whether more may come. After the last message: until its rows are read, if somebody reads them."""
-        return self.link is not None and (self.link.state in ("up", "lost") or self.stream.left())
+        link = self.link  # another thread may close
+        return link is not None and (link.state in ("up", "lost") or self.stream.left())
 
     @property
     def state(self) -> str:
         """The link's, and the device's own word where it said one; what is wrong where something is."""
-        if self.link is None:
+        link = self.link
+        if link is None:
             return "closed"
         device = f", device {self.device}" if self.device != "unknown" else ""
-        return f"{self.link.state}{device}" + (f", {self.error}" if self.error else "")
+        return f"{link.state}{device}" + (f", {self.error}" if self.error else "")
 
     def close(self) -> None:
         """Disconnects."""
-        if self.link is not None:
-            self.link.close()
-            self.link = None
+        link, self.link = self.link, None
+        if link is not None:
+            link.close()
 
 
 def _read_mail(source, link: Link) -> None:
