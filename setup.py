@@ -100,4 +100,6 @@ def mqtt():
 OPTIONS = {} if FULL_API else {"bdist_wheel": {"py_limited_api": "cp311"}}
 with open("csrc/include/polepair/base.h") as base:  # the one place of the version
     VERSION = re.search(r'PP_VERSION "(.+)"', base.read())[1]
-setup(version=VERSION, ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)
+ONLY = os.environ.get("POLEPAIR_ONLY", "")  # of the two extensions: a build of one with other flags
+WANTED = [e for e in (CORE, *mqtt()) if e.name.endswith(ONLY)]
+setup(version=VERSION, ext_modules=WANTED, cmdclass={"build_ext": Build}, options=OPTIONS)

@@ -28,4 +28,5 @@ setarch -R "$out/sweep"
 gcc $flags tests/c/stream_threads.c csrc/host/stream/{stream,sequence,journal,number,decode_json,decode_binary}.c csrc/host/clock.c csrc/core/wire/*.c \
     -lpthread -o "$out/stream_threads"
 mkdir -p "$out/journal" && setarch -R "$out/stream_threads" "$out/journal"
+packaging/sanitize_mqtt.sh
 echo "sanitizers: address, undefined behaviour and threads are clean"

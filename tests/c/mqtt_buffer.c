@@ -151,6 +151,7 @@ static void check_gathering(int lowest)
     struct pollfd asked = {p.own, POLLIN | POLLOUT, 0};
     CHECK(__wrap_poll(&asked, 1, 0) == 1 && asked.revents == POLLOUT && arrived(p) == 4);
     CHECK(__wrap_recv(p.own, &byte, 1, 0) == -1 && errno == EAGAIN);
+    CHECK(put(p, 4) == 4 && arrived(p) == 4); /* nothing more to read */
     part(p);
 }
 
@@ -261,6 +262,10 @@ static void check_watch(void)
     CHECK(pp_watch_holds(&watch) && !pp_watch_release(&watch, "two", 3) && pp_watch_holds(&watch));
     CHECK(pp_watch_release(&watch, "six", 3) && !pp_watch_holds(&watch) && !watch.withheld);
     pp_watch_see(&watch, "six", 3);
+    CHECK(!pp_watch_holds(&watch));
+    pp_watch_see(&watch, "two", 3);
+    pp_watch_see(&watch, "six", 3); /* back to what is known: released like another one */
+    CHECK(pp_watch_holds(&watch) && !pp_watch_release(&watch, "six", 3));
     CHECK(!pp_watch_holds(&watch));
     pp_watch_end(&watch);
 }
