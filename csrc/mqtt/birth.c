@@ -105,15 +105,16 @@ void pp_watch_see(pp_watch *watch, const void *payload, size_t length)
     __atomic_store_n(&watch->held, 1, __ATOMIC_RELEASE);
 }
 
-bool pp_watch_release(pp_watch *watch, const void *payload, size_t length)
+bool pp_watch_know(pp_watch *watch, const void *payload, size_t length)
 {
     keep(&watch->known, &watch->known_length, payload, length);
-    if (watch->other && !pp_birth_same(watch->other, watch->other_length, payload, length))
-        return false;
-    bool again = watch->withheld;
+    return !watch->other || pp_birth_same(watch->other, watch->other_length, payload, length);
+}
+
+void pp_watch_release(pp_watch *watch)
+{
     watch->withheld = false;
     __atomic_store_n(&watch->held, 0, __ATOMIC_RELEASE);
-    return again;
 }
 
 void pp_watch_end(pp_watch *watch)

@@ -28,9 +28,10 @@ bool pp_watch_is_on(const pp_watch *watch, const char *topic, size_t length);
 bool pp_watch_holds(const pp_watch *watch);
 /* A message on the topic; it holds from here on if it is another birth. */
 void pp_watch_see(pp_watch *watch, const void *payload, size_t length);
-/* This birth is known from now on, and no longer held if it was the last one seen. True when
- * messages must come again. */
-bool pp_watch_release(pp_watch *watch, const void *payload, size_t length);
+/* This birth is known from now on; true if it is the one that is held, or none is. */
+bool pp_watch_know(pp_watch *watch, const void *payload, size_t length);
+/* Nothing is held any more. */
+void pp_watch_release(pp_watch *watch);
 void pp_watch_end(pp_watch *watch);
 
 #endif

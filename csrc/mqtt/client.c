@@ -310,14 +310,16 @@ bool pp_mqtt_watch(pp_mqtt *client, const char *topic, const void *payload, size
     return !client->watch.topic && pp_watch_begin(&client->watch, topic, payload, length);
 }
 
+/* The cut comes first: nothing may overtake what was withheld. */
 void pp_mqtt_release(pp_mqtt *client, const void *payload, size_t length)
 {
     pthread_mutex_lock(&client->link.lock);
-    bool again = pp_watch_release(&client->watch, payload, length);
-    pp_connection_id connection = client->withheld_on;
+    if (pp_watch_know(&client->watch, payload, length)) {
+        if (client->watch.withheld)
+            pp_socket_cut(client->withheld_on);
+        pp_watch_release(&client->watch);
+    }
     pthread_mutex_unlock(&client->link.lock);
-    if (again)
-        pp_socket_cut(connection);
 }
 
 bool pp_mqtt_connect(pp_mqtt *client)

@@ -235,6 +235,8 @@ class MqttSource:
     def _offer(self, link: Link, mail, held: bytes | None) -> bytes | None:
         """Takes a mail, or offers a birth that is held once more; the birth that is held now."""
         topic, payload = mail[:2] if mail else (f"{self.address.base}/birth", held)
+        if not payload and link.status["held"]:
+            self.error = "the device was born anew with a birth too large to read: its samples are held"
         if topic.endswith("/state"):
             self.device = payload[:64].decode("utf-8", "replace")
             return held

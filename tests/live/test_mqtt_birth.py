@@ -167,3 +167,13 @@ def test_reborn_while_the_link_was_down(broker):
     until(lambda: source.error is not None and source.link.status["withheld"] > 19)
     assert source.stream.head == 21
     close_both(device, source)
+
+
+def test_a_birth_too_large_to_read(broker):
+    device, source = open_both(broker, "large", clean=True)
+    device.say(b"x" * (300 << 10))
+    until(lambda: source.error is not None)
+    assert "too large" in source.error and source.link.status["held"]
+    device.say(born())
+    until(lambda: source.error is None and not source.link.status["held"])
+    close_both(device, source)
