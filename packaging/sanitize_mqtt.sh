@@ -19,9 +19,9 @@ build() { # FOLDER FLAGS: the package with the MQTT extension alone made anew, t
 }
 
 tests() { # FOLDER: closing beside calls and messages, cuts, births, TLS, publications in flight
-    # -P: else the package of this folder comes first, which is the plain one
+    # -P: else the package of this folder comes first, which is the plain one; -s: or pytest swallows what they say
     PYTHONPATH=$1 .venv/bin/python -P -c "from polepair import _mqtt; assert _mqtt.__file__.startswith('$1'), _mqtt"
-    PYTHONPATH=$1 .venv/bin/python -P -m pytest -q -p no:cacheprovider -p no:xdist tests/live/test_mqtt_close.py \
+    PYTHONPATH=$1 .venv/bin/python -P -m pytest -q -s -p no:cacheprovider -p no:xdist tests/live/test_mqtt_close.py \
         tests/live/test_mqtt_taken.py tests/live/test_mqtt_birth.py tests/live/test_mqtt.py -m "not slow" \
         -k "not leak and not command_line and not dribble and not every_byte and not half_open"
 }

@@ -95,6 +95,8 @@ static bool queue_small(int fd, pp_connection *connection, const struct iovec *p
         (size_t)connection->pending + total > PP_OUT_ROOM)
         return false;
     for (int i = 0; i < count; i++) {
+        if (parts[i].iov_len == 0)
+            continue;
         memcpy(connection->out + connection->pending, parts[i].iov_base, parts[i].iov_len);
         connection->pending += (int)parts[i].iov_len;
     }
