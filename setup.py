@@ -89,7 +89,7 @@ def mqtt():
             [*sorted(glob("csrc/mqtt/*.c")), "csrc/host/clock.c"],
             include_dirs=["csrc/include"],
             define_macros=MACROS,
-            extra_compile_args=FLAGS + EXTRA,
+            extra_compile_args=[*FLAGS, "-ftls-model=initial-exec", *EXTRA],  # read for each byte of a header
             extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped, *EXTRA],
             depends=["setup.py", *sorted(HEADERS), library],
             py_limited_api=not FULL_API,

@@ -9,25 +9,11 @@
 
 #include "../host/clock.h"
 
-enum { LEAF = 1024, LEAVES = 4096 }; /* descriptors; beyond, connecting fails */
-
-typedef struct leaf {
-    pp_connection *entries[LEAF]; /* atomic */
-} leaf;
-
-static leaf *leaves[LEAVES]; /* atomic */
+pp_connection_leaf *pp_connection_leaves[PP_LEAVES];
 static pthread_mutex_t growing = PTHREAD_MUTEX_INITIALIZER;
 static __thread int current = -1; /* socket that was read last */
 static __thread int64_t arrival;  /* of the bytes that lie in its buffer */
 static __thread int64_t interval; /* since the bytes before, ns */
-
-pp_connection *pp_connection_of(int fd)
-{
-    if (fd < 0 || fd >= LEAF * LEAVES)
-        return NULL;
-    leaf *branch = __atomic_load_n(&leaves[fd / LEAF], __ATOMIC_ACQUIRE);
-    return branch ? __atomic_load_n(&branch->entries[fd % LEAF], __ATOMIC_ACQUIRE) : NULL;
-}
 
 static pp_connection *new_connection(void)
 {
@@ -46,17 +32,17 @@ static pp_connection *new_connection(void)
 /* Under `growing`. */
 static pp_connection *add_connection(int fd)
 {
-    leaf *branch = leaves[fd / LEAF];
+    pp_connection_leaf *branch = pp_connection_leaves[fd / PP_LEAF];
     if (!branch) {
         branch = calloc(1, sizeof *branch);
         if (!branch)
             return NULL;
-        __atomic_store_n(&leaves[fd / LEAF], branch, __ATOMIC_RELEASE);
+        __atomic_store_n(&pp_connection_leaves[fd / PP_LEAF], branch, __ATOMIC_RELEASE);
     }
-    pp_connection *connection = branch->entries[fd % LEAF];
+    pp_connection *connection = branch->entries[fd % PP_LEAF];
     if (!connection)
         connection = new_connection();
-    __atomic_store_n(&branch->entries[fd % LEAF], connection, __ATOMIC_RELEASE);
+    __atomic_store_n(&branch->entries[fd % PP_LEAF], connection, __ATOMIC_RELEASE);
     return connection;
 }
 
@@ -74,7 +60,7 @@ static void reset(pp_connection *connection)
 
 pp_connection *pp_connection_begin(int fd)
 {
-    if (fd < 0 || fd >= LEAF * LEAVES)
+    if (fd < 0 || fd >= PP_LEAF * PP_LEAVES)
         return NULL;
     pp_connection *connection = pp_connection_of(fd);
     if (!connection) {
@@ -91,27 +77,6 @@ pp_connection *pp_connection_begin(int fd)
 }
 
 void pp_connection_end(pp_connection *connection) { reset(connection); }
-
-int pp_connection_unread(const pp_connection *connection)
-{
-    int end = __atomic_load_n(&connection->end, __ATOMIC_ACQUIRE);
-    return end - __atomic_load_n(&connection->first, __ATOMIC_RELAXED);
-}
-
-bool pp_connection_ready(const pp_connection *connection)
-{
-    return connection && (pp_connection_unread(connection) > 0 ||
-                          __atomic_load_n(&connection->more, __ATOMIC_RELAXED));
-}
-
-ssize_t pp_connection_copy(pp_connection *connection, void *to, size_t want)
-{
-    size_t have = (size_t)pp_connection_unread(connection);
-    size_t length = want < have ? want : have;
-    memcpy(to, connection->bytes + connection->first, length);
-    __atomic_store_n(&connection->first, connection->first + (int)length, __ATOMIC_RELAXED);
-    return (ssize_t)length;
-}
 
 void pp_connection_filled(pp_connection *connection, int count)
 {

@@ -6,7 +6,9 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
 enum {
@@ -32,18 +34,55 @@ typedef struct pp_connection_id {
     unsigned generation;
 } pp_connection_id;
 
+/* Entries by descriptor; beyond the last one, connecting fails. */
+enum { PP_LEAF = 1024, PP_LEAVES = 4096 };
+
+typedef struct pp_connection_leaf {
+    pp_connection *entries[PP_LEAF]; /* atomic */
+} pp_connection_leaf;
+
+extern pp_connection_leaf *pp_connection_leaves[PP_LEAVES]; /* atomic */
+
+/* The next four are asked several times for each message: in sight of their callers. */
+
 /* NULL for what paho did not connect. */
-pp_connection *pp_connection_of(int fd);
+static inline pp_connection *pp_connection_of(int fd)
+{
+    if (fd < 0 || fd >= PP_LEAF * PP_LEAVES)
+        return NULL;
+    pp_connection_leaf *leaf =
+        __atomic_load_n(&pp_connection_leaves[fd / PP_LEAF], __ATOMIC_ACQUIRE);
+    return leaf ? __atomic_load_n(&leaf->entries[fd % PP_LEAF], __ATOMIC_ACQUIRE) : NULL;
+}
+
+/* Bytes that wait to be read. */
+static inline int pp_connection_unread(const pp_connection *connection)
+{
+    int end = __atomic_load_n(&connection->end, __ATOMIC_ACQUIRE);
+    return end - __atomic_load_n(&connection->first, __ATOMIC_RELAXED);
+}
+
+/* Whether reading gives bytes without asking the kernel; also for NULL. */
+static inline bool pp_connection_ready(const pp_connection *connection)
+{
+    return connection && (pp_connection_unread(connection) > 0 ||
+                          __atomic_load_n(&connection->more, __ATOMIC_RELAXED));
+}
+
+/* Hands out what was read ahead. */
+static inline ssize_t pp_connection_copy(pp_connection *connection, void *to, size_t want)
+{
+    size_t have = (size_t)pp_connection_unread(connection);
+    size_t length = want < have ? want : have;
+    memcpy(to, connection->bytes + connection->first, length);
+    __atomic_store_n(&connection->first, connection->first + (int)length, __ATOMIC_RELAXED);
+    return (ssize_t)length;
+}
+
 /* Made or made anew, before connect; NULL when memory runs out. */
 pp_connection *pp_connection_begin(int fd);
 /* Before close. */
 void pp_connection_end(pp_connection *connection);
-/* Bytes that wait to be read. */
-int pp_connection_unread(const pp_connection *connection);
-/* Whether reading gives bytes without asking the kernel; also for NULL. */
-bool pp_connection_ready(const pp_connection *connection);
-/* Hands out what was read ahead. */
-ssize_t pp_connection_copy(pp_connection *connection, void *to, size_t want);
 /* Bytes came into `bytes` just now. */
 void pp_connection_filled(pp_connection *connection, int count);
 /* Notes which socket the calling thread reads. */
