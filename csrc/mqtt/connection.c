@@ -81,7 +81,7 @@ void pp_connection_end(pp_connection *connection) { reset(connection); }
 void pp_connection_filled(pp_connection *connection, int count)
 {
     int64_t now = pp_now_ns();
-    interval = now - arrival;
+    interval = count < PP_READ_ROOM / 2 ? now - arrival : 0; /* many came: no need to gather */
     arrival = now;
     __atomic_store_n(&connection->first, 0, __ATOMIC_RELAXED);
     __atomic_store_n(&connection->end, count, __ATOMIC_RELEASE);

@@ -88,7 +88,8 @@ void pp_connection_filled(pp_connection *connection, int count);
 /* Notes which socket the calling thread reads. */
 void pp_connection_reads(int fd);
 int pp_connection_read_last(void);
-/* Between the calling thread's last two reads that gave bytes [ns]. */
+/* Between the calling thread's last two reads that gave bytes [ns]; 0 where the last
+ * gave many. */
 int64_t pp_connection_interval(void);
 /* Whether the acknowledgement of this message may leave; it may once. */
 bool pp_connection_may_acknowledge(pp_connection *connection, int message);
