@@ -78,16 +78,18 @@ def mqtt():
     library = next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:
         return []
-    sockets, tracking = ("recv", "writev", "poll", "connect", "close"), ("mymalloc", "myrealloc", "myfree")
-    tracking += ("StackTrace_entry", "StackTrace_exit", "Log")
-    wrapped = [f"-Wl,--wrap={name}" for name in sockets + tracking]
+    sockets = ("recv", "writev", "poll", "connect", "close", "SSL_new", "SSL_read", "SSL_pending", "SSL_write",
+               "ERR_clear_error")  # fmt: skip
+    exchange = ("MQTTPacket_send_puback", "MQTTProtocol_writeAvailable", "MQTTProtocol_startPublish")
+    tracking = ("mymalloc", "myrealloc", "myfree", "StackTrace_entry", "StackTrace_exit", "Log")
+    wrapped = [f"-Wl,--wrap={name}" for name in sockets + exchange + tracking]
     return [
         Extension(
             "polepair._mqtt",
             [*sorted(glob("csrc/mqtt/*.c")), "csrc/host/clock.c"],
             include_dirs=["csrc/include"],
             define_macros=MACROS,
-            extra_compile_args=FLAGS + EXTRA,
+            extra_compile_args=[*FLAGS, "-ftls-model=initial-exec", *EXTRA],  # read for each byte of a header
             extra_link_args=[library, "-lssl", "-lcrypto", "-lpthread", *wrapped, *EXTRA],
             depends=["setup.py", *sorted(HEADERS), library],
             py_limited_api=not FULL_API,
@@ -98,4 +100,6 @@ def mqtt():
 OPTIONS = {} if FULL_API else {"bdist_wheel": {"py_limited_api": "cp311"}}
 with open("csrc/include/polepair/base.h") as base:  # the one place of the version
     VERSION = re.search(r'PP_VERSION "(.+)"', base.read())[1]
-setup(version=VERSION, ext_modules=[CORE, *mqtt()], cmdclass={"build_ext": Build}, options=OPTIONS)
+ONLY = os.environ.get("POLEPAIR_ONLY", "")  # of the two extensions: a build of one with other flags
+WANTED = [e for e in (CORE, *mqtt()) if e.name.endswith(ONLY)]
+setup(version=VERSION, ext_modules=WANTED, cmdclass={"build_ext": Build}, options=OPTIONS)

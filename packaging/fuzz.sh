@@ -8,7 +8,7 @@ for decoder in JSON SPARKPLUG PACKED FRAME; do
     name=${decoder,,}
     mkdir -p "build/fuzz/$name"
     clang -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -Icsrc/include -DDECODER=$decoder \
-        tests/c/fuzz.c csrc/host/stream/{decode_json,decode_binary,number,sequence}.c csrc/core/wire/*.c \
+        tests/c/fuzz.c csrc/host/stream/*.c csrc/host/clock.c csrc/core/wire/*.c \
         -lpthread -o "build/fuzz/$name.bin"
     "build/fuzz/$name.bin" -max_total_time="$seconds" -max_len=4096 -timeout=5 -print_final_stats=1 "build/fuzz/$name" "tests/fuzz/$name" \
         > "build/fuzz/$name.log" 2>&1 || { tail -n 30 "build/fuzz/$name.log"; echo "fuzz: $name: a finding"; exit 1; }

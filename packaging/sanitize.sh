@@ -37,5 +37,6 @@ setarch -R "$out/sweep"
 gcc $flags tests/c/stream_threads.c csrc/host/stream/*.c csrc/host/clock.c csrc/core/wire/*.c \
     -lpthread -o "$out/stream_threads"
 mkdir -p "$out/journal" && setarch -R "$out/stream_threads" "$out/journal"
+packaging/sanitize_mqtt.sh
 wait $threads || { cat build/log/sanitize_threads.txt; exit 1; }
 echo "sanitizers: address, undefined behaviour and threads are clean"

@@ -108,6 +108,8 @@ CALLS = {  # what it is called on: calls by name and what they take
         "Observer": ["params", FLOATS, EVEN, FLOATS, FLOATS],
         "Twin": ["params", "derived"],
         "Stream": [SMALL, SMALL, KEYS, KEYS, LISTS, LAYOUT, COUNTS, COUNTS, EVEN, FLOATS],
+        "Decoder": [BYTES, BYTES],
+        "crc32c": [BYTES, BYTES],
         "Params": [],
         "parameter_rows": [],
     },
@@ -152,14 +154,15 @@ CALLS = {  # what it is called on: calls by name and what they take
     },
     "stream": {
         "push": [BYTES, WORDS, WORDS],
-        "push_records": [BYTES, WORDS, WORDS, WORDS],
         "wait": [WORDS, st.sampled_from([0.0, -1.0, 1e-3, math.nan, -math.inf])],
         "column": [WORDS, WORDS, WORDS],
-        "resume": [BYTES],
-        "journal": [JUNK, WORDS],
-        "sequence": [],
+        "journal": [JUNK, BYTES],
+        "describe": [BYTES],
+        "learn": [BYTES],
+        "reformat": ["stream"],
         "counts": [],
     },
+    "decoder": {"read": [BYTES, WORDS, WORDS, EVEN, WORDS], "state": []},
 }
 
 
@@ -171,6 +174,7 @@ def objects(kind):
     stream = _core.Stream(3, 2, [("a", 0), ("t", -1)], [(1, 0)], [1.0, 2.0],
                           (b"PK", (2, 8), (10, 4), (14, 4), (18, 2), (20, 1), 24, 4), 64, 4096, False, 1.0)  # fmt: skip
     made = {"module": _core, "params": motor, "derived": motor.derive(), "observer": _core.Observer(motor)}
+    made["decoder"] = _core.Decoder(b"", stream.describe(b""))
     return {**made, "twin": _core.Twin(motor), "stream": stream}
 
 

@@ -1,4 +1,4 @@
-/* paho.mqtt.c behind a small face. The mutex guards status and mail only and is never held in a
+/* paho.mqtt.c behind a small face. The mutex guards status, mail and watch and is never held in a
  * call to paho. */
 #define _GNU_SOURCE
 #include "client.h"
@@ -12,10 +12,13 @@
 #include <time.h>
 
 #include "../host/clock.h"
+#include "birth.h"
+#include "connection.h"
+#include "link.h"
 #include "mailbox.h"
-#include "socket_buffer.h"
+#include "settings.h"
 
-enum { FILTERS = 16, TEXTS = 8 };
+enum { FILTERS = 16 };
 
 typedef struct topic_route {
     char *topic;
@@ -31,30 +34,15 @@ struct pp_mqtt {
     char *filter[FILTERS];
     int qos[FILTERS];
     int filters;
-    int granted;        /* subscriptions confirmed since the last connect */
-    char *texts[TEXTS]; /* copies of what paho points to */
-    MQTTAsync_SSLOptions ssl;
-    MQTTAsync_willOptions will;
-    MQTTAsync_connectOptions options;
-    pp_link_status status;
+    int granted; /* subscriptions confirmed since the last connect; under lock */
+    pp_connect_settings settings;
+    pp_watch watch;
+    pp_connection_id withheld_on; /* connection of the last message not taken for the watch */
+    pp_link_state link;
+    int users; /* threads inside a call */
+    bool closing;
     pp_mailbox mailbox;
-    pthread_mutex_t lock;
-    pthread_cond_t news;
 };
-
-static void set_link(pp_mqtt *client, pp_link link, pp_fault fault, const char *text)
-{
-    pthread_mutex_lock(&client->lock);
-    client->status.link = link;
-    client->status.fault = fault;
-    client->status.since_ns = pp_now_ns();
-    if (link == PP_LINK_UP)
-        client->status.connections++;
-    if (text)
-        snprintf(client->status.text, PP_TEXT_MAX, "%s", text);
-    pthread_cond_broadcast(&client->news);
-    pthread_mutex_unlock(&client->lock);
-}
 
 /* The stream of a topic; devices repeat themselves, so the last one is tried first. */
 static const pp_stream_handle *find_route(pp_mqtt *client, const char *topic, size_t length)
@@ -77,16 +65,16 @@ static void store_mail(pp_mqtt *client, const char *topic, size_t topic_length,
     pp_mail *mail = NULL;
     if (message->payloadlen <= PP_MAIL_LARGEST && !memchr(topic, 0, topic_length))
         mail = pp_mail_new(topic, topic_length, message->payload, (size_t)message->payloadlen);
-    pthread_mutex_lock(&client->lock);
-    client->status.unrouted++;
+    pthread_mutex_lock(&client->link.lock);
+    client->link.status.unrouted++;
     if (mail) {
         mail->retained = message->retained != 0;
-        client->status.dropped_mail += pp_mailbox_put(&client->mailbox, mail);
-        pthread_cond_broadcast(&client->news);
+        client->link.status.dropped_mail += pp_mailbox_put(&client->mailbox, mail);
+        pthread_cond_broadcast(&client->link.news);
     } else {
-        client->status.dropped_mail++;
+        client->link.status.dropped_mail++;
     }
-    pthread_mutex_unlock(&client->lock);
+    pthread_mutex_unlock(&client->link.lock);
 }
 
 static bool push(const pp_stream_handle *to, const MQTTAsync_message *message)
@@ -96,21 +84,74 @@ static bool push(const pp_stream_handle *to, const MQTTAsync_message *message)
                     flags);
 }
 
-/* paho acknowledges after this returns, whatever it returns. What could not be journaled must not
- * be acknowledged: the link is cut, and the broker sends it again after the next connect. */
+/* The watch holds: not taken, and at QoS 1 not acknowledged. */
+static void withhold(pp_mqtt *client, const MQTTAsync_message *message)
+{
+    pp_connection_id here = pp_socket_current();
+    pthread_mutex_lock(&client->link.lock);
+    client->link.status.withheld++;
+    client->watch.withheld |= message->qos > 0;
+    client->withheld_on = here;
+    pthread_mutex_unlock(&client->link.lock);
+}
+
+/* A device introduces itself. The birth that begins a hold comes again with the messages behind
+ * it; so do, from a session that the broker keeps, further ones. False: not to be acknowledged. */
+static bool take_birth(pp_mqtt *client, const char *topic, size_t length,
+                       const MQTTAsync_message *message)
+{
+    bool held = pp_watch_holds(&client->watch);
+    pthread_mutex_lock(&client->link.lock);
+    pp_watch_see(&client->watch, message->payload, (size_t)message->payloadlen);
+    pthread_mutex_unlock(&client->link.lock);
+    bool comes_again = message->qos > 0 && !client->settings.options.cleansession;
+    if (!held || !comes_again)
+        store_mail(client, topic, length, message);
+    if (!pp_watch_holds(&client->watch))
+        return true;
+    withhold(client, message);
+    return false;
+}
+
+/* What could not be journaled must not be acknowledged: the connection is cut, and the broker sends
+ * it again after the next connect. At QoS 0 nothing would come again. */
+static bool take_samples(pp_mqtt *client, const pp_stream_handle *stream,
+                         const MQTTAsync_message *message)
+{
+    if (pp_watch_holds(&client->watch)) {
+        withhold(client, message);
+        return false;
+    }
+    if (push(stream, message))
+        return true;
+    if (message->qos == 0)
+        return false;
+    pthread_mutex_lock(&client->link.lock);
+    client->link.status.cuts++;
+    pthread_mutex_unlock(&client->link.lock);
+    pp_socket_cut(pp_socket_current());
+    return false;
+}
+
+static bool take(pp_mqtt *client, const char *topic, size_t length,
+                 const MQTTAsync_message *message)
+{
+    const pp_stream_handle *stream = find_route(client, topic, length);
+    if (stream)
+        return take_samples(client, stream, message);
+    if (pp_watch_is_on(&client->watch, topic, length))
+        return take_birth(client, topic, length, message);
+    store_mail(client, topic, length, message);
+    return true;
+}
+
+/* paho acknowledges after this returns, whatever it returns; exchange.c lets only those through
+ * that were taken. */
 static int message_arrived(void *context, char *topic, int topic_length, MQTTAsync_message *message)
 {
-    pp_mqtt *client = context;
     size_t length = topic_length > 0 ? (size_t)topic_length : strlen(topic);
-    const pp_stream_handle *stream = find_route(client, topic, length);
-    if (!stream) {
-        store_mail(client, topic, length, message);
-    } else if (!push(stream, message)) {
-        pthread_mutex_lock(&client->lock);
-        client->status.cuts++;
-        pthread_mutex_unlock(&client->lock);
-        pp_socket_cut();
-    }
+    if (!pp_socket_is_cut() && take(context, topic, length, message))
+        pp_socket_taken(message->msgid);
     MQTTAsync_freeMessage(&message);
     MQTTAsync_free(topic);
     return 1;
@@ -120,19 +161,22 @@ static void subscribed(void *context, MQTTAsync_successData *data)
 {
     pp_mqtt *client = context;
     bool denied = data && data->alt.qos == MQTT_BAD_SUBSCRIBE;
-    pthread_mutex_lock(&client->lock);
+    pthread_mutex_lock(&client->link.lock);
     bool all = ++client->granted == client->filters;
-    pthread_mutex_unlock(&client->lock);
+    pthread_mutex_unlock(&client->link.lock);
     if (denied)
-        set_link(client, PP_LINK_REFUSED, PP_FAULT_DENIED, "the broker denies the subscription");
+        pp_link_set(&client->link, PP_LINK_REFUSED, PP_FAULT_DENIED,
+                    "the broker denies the subscription");
     else if (all)
-        set_link(client, PP_LINK_UP, PP_FAULT_NONE, NULL);
+        pp_link_set(&client->link, PP_LINK_UP, PP_FAULT_NONE, NULL);
 }
 
 static void not_subscribed(void *context, MQTTAsync_failureData *data)
 {
     (void)data;
-    set_link(context, PP_LINK_REFUSED, PP_FAULT_DENIED, "the broker denies the subscription");
+    pp_mqtt *client = context;
+    pp_link_set(&client->link, PP_LINK_REFUSED, PP_FAULT_DENIED,
+                "the broker denies the subscription");
 }
 
 /* After every connect, the first and the later ones: brokers forget clean sessions. */
@@ -140,9 +184,11 @@ static void connected(void *context, char *cause)
 {
     (void)cause;
     pp_mqtt *client = context;
+    pthread_mutex_lock(&client->link.lock);
     client->granted = 0;
+    pthread_mutex_unlock(&client->link.lock);
     if (!client->filters)
-        set_link(client, PP_LINK_UP, PP_FAULT_NONE, NULL);
+        pp_link_set(&client->link, PP_LINK_UP, PP_FAULT_NONE, NULL);
     for (int i = 0; i < client->filters; i++) {
         MQTTAsync_responseOptions options = MQTTAsync_responseOptions_initializer;
         options.context = client;
@@ -154,7 +200,8 @@ static void connected(void *context, char *cause)
 
 static void connection_lost(void *context, char *cause)
 {
-    set_link(context, PP_LINK_LOST, PP_FAULT_NETWORK, cause ? cause : "connection lost");
+    pp_mqtt *client = context;
+    pp_link_set(&client->link, PP_LINK_LOST, PP_FAULT_NETWORK, cause ? cause : "connection lost");
 }
 
 static void not_connected(void *context, MQTTAsync_failureData *data)
@@ -164,73 +211,28 @@ static void not_connected(void *context, MQTTAsync_failureData *data)
     const char *text = "no answer";
     if (data && data->message)
         text = data->message;
-    if (client->status.connections > 0) /* it will try again by itself */
-        set_link(client, PP_LINK_LOST, PP_FAULT_NETWORK, text);
+    pp_link_status so_far = pp_mqtt_status(client);
+    if (so_far.connections > 0) /* it will try again by itself */
+        pp_link_set(&client->link, PP_LINK_LOST, PP_FAULT_NETWORK, text);
     else if (code == 4 || code == 5)
-        set_link(client, PP_LINK_REFUSED, PP_FAULT_LOGIN,
-                 "bad user name or password, or not authorised");
-    else if (client->status.fault == PP_FAULT_TLS) /* said by OpenSSL already */
-        set_link(client, PP_LINK_REFUSED, PP_FAULT_TLS, NULL);
+        pp_link_set(&client->link, PP_LINK_REFUSED, PP_FAULT_LOGIN,
+                    "bad user name or password, or not authorised");
+    else if (so_far.fault == PP_FAULT_TLS) /* said by OpenSSL already */
+        pp_link_set(&client->link, PP_LINK_REFUSED, PP_FAULT_TLS, NULL);
     else
-        set_link(client, PP_LINK_REFUSED, PP_FAULT_NETWORK, text);
+        pp_link_set(&client->link, PP_LINK_REFUSED, PP_FAULT_NETWORK, text);
 }
 
 static int tls_failed(const char *text, size_t length, void *context)
 {
     pp_mqtt *client = context;
-    pthread_mutex_lock(&client->lock);
-    client->status.fault = PP_FAULT_TLS;
+    pthread_mutex_lock(&client->link.lock);
+    client->link.status.fault = PP_FAULT_TLS;
     int shown = length < PP_TEXT_MAX ? (int)length : PP_TEXT_MAX - 1;
-    snprintf(client->status.text, PP_TEXT_MAX, "%.*s", shown, text);
-    client->status.text[strcspn(client->status.text, "\n")] = 0;
-    pthread_mutex_unlock(&client->lock);
+    snprintf(client->link.status.text, PP_TEXT_MAX, "%.*s", shown, text);
+    client->link.status.text[strcspn(client->link.status.text, "\n")] = 0;
+    pthread_mutex_unlock(&client->link.lock);
     return 1;
-}
-
-static char *copy_text(pp_mqtt *client, const char *text)
-{
-    for (int i = 0; text && i < TEXTS; i++)
-        if (!client->texts[i]) {
-            client->texts[i] = strdup(text);
-            return client->texts[i];
-        }
-    return NULL;
-}
-
-static void set_options(pp_mqtt *client, const pp_mqtt_options *given)
-{
-    client->options = (MQTTAsync_connectOptions)MQTTAsync_connectOptions_initializer;
-    client->options.keepAliveInterval = given->keep_alive;
-    client->options.connectTimeout = given->connect_timeout;
-    client->options.cleansession = given->clean;
-    client->options.automaticReconnect = 1;
-    client->options.minRetryInterval = 1;
-    client->options.maxRetryInterval = given->retry_max;
-    client->options.maxInflight = 1000;
-    client->options.username = copy_text(client, given->user);
-    client->options.password = copy_text(client, given->password);
-    client->options.onFailure = not_connected;
-    client->options.context = client;
-    if (given->will_topic) {
-        client->will = (MQTTAsync_willOptions)MQTTAsync_willOptions_initializer;
-        client->will.topicName = copy_text(client, given->will_topic);
-        client->will.message = copy_text(client, given->will_payload);
-        client->will.qos = 1;
-        client->will.retained = 1;
-        client->options.will = &client->will;
-    }
-    if (strncmp(given->uri, "ssl:", 4) != 0)
-        return;
-    client->ssl = (MQTTAsync_SSLOptions)MQTTAsync_SSLOptions_initializer;
-    client->ssl.trustStore = copy_text(client, given->ca);
-    client->ssl.keyStore = copy_text(client, given->certificate);
-    client->ssl.privateKey = copy_text(client, given->key);
-    client->ssl.enableServerCertAuth = 1; /* the chain */
-    client->ssl.verify = 1;               /* the host's name */
-    client->ssl.sslVersion = MQTT_SSL_VERSION_TLS_1_2;
-    client->ssl.ssl_error_cb = tls_failed;
-    client->ssl.ssl_error_context = client;
-    client->options.ssl = &client->ssl;
 }
 
 static void initialise(void)
@@ -250,13 +252,9 @@ static void free_client(pp_mqtt *client)
     }
     for (int i = 0; i < client->filters; i++)
         free(client->filter[i]);
-    for (int i = 0; i < TEXTS; i++) {
-        if (client->texts[i])
-            explicit_bzero(client->texts[i], strlen(client->texts[i]));
-        free(client->texts[i]);
-    }
-    pthread_cond_destroy(&client->news);
-    pthread_mutex_destroy(&client->lock);
+    pp_settings_end(&client->settings);
+    pp_watch_end(&client->watch);
+    pp_link_end(&client->link);
     free(client);
 }
 
@@ -267,9 +265,12 @@ pp_mqtt *pp_mqtt_new(const pp_mqtt_options *options)
     pp_mqtt *client = calloc(1, sizeof *client);
     if (!client)
         return NULL;
-    pthread_mutex_init(&client->lock, NULL);
-    pp_monotonic(&client->news);
-    set_options(client, options);
+    pp_link_begin(&client->link);
+    pp_settings_make(&client->settings, options);
+    client->settings.options.onFailure = not_connected;
+    client->settings.options.context = client;
+    client->settings.ssl.ssl_error_cb = tls_failed;
+    client->settings.ssl.ssl_error_context = client;
     MQTTAsync_createOptions create = MQTTAsync_createOptions_initializer;
     create.sendWhileDisconnected = 0;
     create.maxBufferedMessages = 100000; /* on their way out */
@@ -304,11 +305,28 @@ bool pp_mqtt_subscribe(pp_mqtt *client, const char *filter, int qos)
     return true;
 }
 
+bool pp_mqtt_watch(pp_mqtt *client, const char *topic, const void *payload, size_t length)
+{
+    return !client->watch.topic && pp_watch_begin(&client->watch, topic, payload, length);
+}
+
+/* The cut comes first: nothing may overtake what was withheld. */
+void pp_mqtt_release(pp_mqtt *client, const void *payload, size_t length)
+{
+    pthread_mutex_lock(&client->link.lock);
+    if (pp_watch_know(&client->watch, payload, length)) {
+        if (client->watch.withheld)
+            pp_socket_cut(client->withheld_on);
+        pp_watch_release(&client->watch);
+    }
+    pthread_mutex_unlock(&client->link.lock);
+}
+
 bool pp_mqtt_connect(pp_mqtt *client)
 {
-    int code = MQTTAsync_connect(client->paho, &client->options);
+    int code = MQTTAsync_connect(client->paho, &client->settings.options);
     if (code != MQTTASYNC_SUCCESS)
-        set_link(client, PP_LINK_REFUSED, PP_FAULT_NETWORK, MQTTAsync_strerror(code));
+        pp_link_set(&client->link, PP_LINK_REFUSED, PP_FAULT_NETWORK, MQTTAsync_strerror(code));
     return code == MQTTASYNC_SUCCESS;
 }
 
@@ -316,19 +334,18 @@ bool pp_mqtt_wait(pp_mqtt *client, pp_link seen, double seconds)
 {
     struct timespec until = pp_deadline(seconds);
     int late = 0;
-    pthread_mutex_lock(&client->lock);
-    while (client->status.link == seen && late != ETIMEDOUT)
-        late = pthread_cond_timedwait(&client->news, &client->lock, &until);
-    bool other = client->status.link != seen;
-    pthread_mutex_unlock(&client->lock);
+    pthread_mutex_lock(&client->link.lock);
+    while (client->link.status.link == seen && !client->closing && late != ETIMEDOUT)
+        late = pthread_cond_timedwait(&client->link.news, &client->link.lock, &until);
+    bool other = client->link.status.link != seen;
+    pthread_mutex_unlock(&client->link.lock);
     return other;
 }
 
 pp_link_status pp_mqtt_status(pp_mqtt *client)
 {
-    pthread_mutex_lock(&client->lock);
-    pp_link_status status = client->status;
-    pthread_mutex_unlock(&client->lock);
+    pp_link_status status = pp_link_read(&client->link);
+    status.held = pp_watch_holds(&client->watch);
     return status;
 }
 
@@ -343,28 +360,58 @@ pp_mail *pp_mqtt_take_mail(pp_mqtt *client, double seconds)
 {
     struct timespec until = pp_deadline(seconds);
     int late = 0;
-    pthread_mutex_lock(&client->lock);
-    while (!client->mailbox.first && late != ETIMEDOUT && seconds > 0)
-        late = pthread_cond_timedwait(&client->news, &client->lock, &until);
+    pthread_mutex_lock(&client->link.lock);
+    while (!client->mailbox.first && !client->closing && late != ETIMEDOUT && seconds > 0)
+        late = pthread_cond_timedwait(&client->link.news, &client->link.lock, &until);
     pp_mail *mail = pp_mailbox_take(&client->mailbox);
-    pthread_mutex_unlock(&client->lock);
+    pthread_mutex_unlock(&client->link.lock);
     return mail;
 }
 
 static void disconnected(void *context, MQTTAsync_successData *data)
 {
     (void)data;
-    set_link(context, PP_LINK_CLOSED, PP_FAULT_NONE, NULL);
+    pp_mqtt *client = context;
+    pp_link_set(&client->link, PP_LINK_CLOSED, PP_FAULT_NONE, NULL);
 }
 
 static void not_disconnected(void *context, MQTTAsync_failureData *data)
 {
     (void)data;
-    set_link(context, PP_LINK_CLOSED, PP_FAULT_NONE, NULL);
+    pp_mqtt *client = context;
+    pp_link_set(&client->link, PP_LINK_CLOSED, PP_FAULT_NONE, NULL);
+}
+
+void pp_mqtt_enter(pp_mqtt *client)
+{
+    pthread_mutex_lock(&client->link.lock);
+    client->users++;
+    pthread_mutex_unlock(&client->link.lock);
+}
+
+void pp_mqtt_leave(pp_mqtt *client)
+{
+    pthread_mutex_lock(&client->link.lock);
+    client->users--;
+    if (client->closing)
+        pthread_cond_broadcast(&client->link.news);
+    pthread_mutex_unlock(&client->link.lock);
+}
+
+/* Sends the other threads out of their calls and waits until they left. */
+static void empty(pp_mqtt *client)
+{
+    pthread_mutex_lock(&client->link.lock);
+    client->closing = true;
+    pthread_cond_broadcast(&client->link.news);
+    while (client->users > 0)
+        pthread_cond_wait(&client->link.news, &client->link.lock);
+    pthread_mutex_unlock(&client->link.lock);
 }
 
 void pp_mqtt_close(pp_mqtt *client, double seconds)
 {
+    empty(client);
     MQTTAsync_disconnectOptions options = MQTTAsync_disconnectOptions_initializer;
     options.timeout = (int)(seconds * 1000);
     options.context = client;
@@ -373,10 +420,10 @@ void pp_mqtt_close(pp_mqtt *client, double seconds)
     if (MQTTAsync_disconnect(client->paho, &options) == MQTTASYNC_SUCCESS) {
         struct timespec until = pp_deadline(seconds);
         int late = 0;
-        pthread_mutex_lock(&client->lock);
-        while (client->status.link != PP_LINK_CLOSED && late != ETIMEDOUT)
-            late = pthread_cond_timedwait(&client->news, &client->lock, &until);
-        pthread_mutex_unlock(&client->lock);
+        pthread_mutex_lock(&client->link.lock);
+        while (client->link.status.link != PP_LINK_CLOSED && late != ETIMEDOUT)
+            late = pthread_cond_timedwait(&client->link.news, &client->link.lock, &until);
+        pthread_mutex_unlock(&client->link.lock);
     }
     MQTTAsync_destroy(&client->paho); /* no callback after this */
     free_client(client);

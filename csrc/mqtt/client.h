@@ -43,6 +43,10 @@ typedef struct pp_link_status {
     int64_t unrouted;       /* messages that no stream takes */
     int64_t dropped_mail;   /* of these, those that found no room */
     int64_t cuts;           /* of the link, because a journal was full */
+    int64_t losses;         /* of a link that had stood, whatever the cause */
+    int64_t down_ns;        /* without a link since it first stood */
+    int64_t withheld;       /* messages not taken while a birth is held */
+    bool held;              /* another birth came and was not released */
 } pp_link_status;
 
 /* A message of a topic that no stream takes: births, states, commands. */
@@ -64,6 +68,13 @@ pp_mqtt *pp_mqtt_new(const pp_mqtt_options *options);
 bool pp_mqtt_route(pp_mqtt *client, const char *topic, const pp_stream_handle *stream);
 /* Subscribes after every connect; before pp_mqtt_connect. */
 bool pp_mqtt_subscribe(pp_mqtt *client, const char *filter, int qos);
+/* On this topic the device introduces itself; `payload` is the birth that the streams were made
+ * for; before pp_mqtt_connect. Once another one comes (but for its boot number), messages for
+ * streams are neither taken nor acknowledged until it is released. It comes as mail. False when
+ * there is one already or memory runs out. */
+bool pp_mqtt_watch(pp_mqtt *client, const char *topic, const void *payload, size_t length);
+/* The streams can take what follows this birth. What was withheld comes again, after a connect. */
+void pp_mqtt_release(pp_mqtt *client, const void *payload, size_t length);
 /* Starts connecting; the status tells the rest. */
 bool pp_mqtt_connect(pp_mqtt *client);
 /* Waits until the link differs from `seen` (UP also waits for the subscriptions); false after
@@ -76,7 +87,11 @@ bool pp_mqtt_publish(pp_mqtt *client, const char *topic, const void *payload, si
 /* The oldest mail, to be freed by pp_mail_free; NULL after `seconds` without any. */
 pp_mail *pp_mqtt_take_mail(pp_mqtt *client, double seconds);
 void pp_mail_free(pp_mail *mail);
-/* Disconnects, waits at most `seconds` for it, frees. */
+/* Around every call that another thread's close may overtake: close waits for those inside, which
+ * return at once. Nobody may enter once close has begun. */
+void pp_mqtt_enter(pp_mqtt *client);
+void pp_mqtt_leave(pp_mqtt *client);
+/* Waits until nobody is inside, disconnects, waits at most `seconds` for it, frees. */
 void pp_mqtt_close(pp_mqtt *client, double seconds);
 /* Version of the library. */
 const char *pp_mqtt_version(void);

@@ -83,6 +83,36 @@ static void client_dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
+/* Watch: the device's birth topic and the birth that the streams were made for. */
+static PyObject *client_watch(PyObject *object, PyObject *args)
+{
+    const char *topic;
+    Py_buffer payload;
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "sy*:watch", &topic, &payload))
+        return NULL;
+    bool watched = pp_mqtt_watch(client, topic, payload.buf, (size_t)payload.len);
+    PyBuffer_Release(&payload);
+    if (!watched)
+        return PyErr_Format(PyExc_ValueError, "watch: expected one topic of a connection");
+    Py_RETURN_NONE;
+}
+
+static PyObject *client_release(PyObject *object, PyObject *args)
+{
+    Py_buffer payload;
+    pp_mqtt *client = open_client(object);
+    if (!client || !PyArg_ParseTuple(args, "y*:release", &payload))
+        return NULL;
+    pp_mqtt_enter(client);
+    Py_BEGIN_ALLOW_THREADS
+    pp_mqtt_release(client, payload.buf, (size_t)payload.len);
+    pp_mqtt_leave(client);
+    Py_END_ALLOW_THREADS
+    PyBuffer_Release(&payload);
+    Py_RETURN_NONE;
+}
+
 static PyObject *client_route(PyObject *object, PyObject *args)
 {
     const char *topic;
@@ -105,9 +135,10 @@ static PyObject *client_subscribe(PyObject *object, PyObject *args)
     pp_mqtt *client = open_client(object);
     if (!client || !PyArg_ParseTuple(args, "si:subscribe", &filter, &qos))
         return NULL;
-    if (qos < 0 || qos > 2 || !pp_mqtt_subscribe(client, filter, qos))
-        return PyErr_Format(PyExc_ValueError,
-                            "subscribe: expected QoS 0 to 2 and at most 16 filters");
+    if (qos < 0 || qos > 1) /* at QoS 2 a message is the receiver's before it is taken */
+        return PyErr_Format(PyExc_ValueError, "subscribe: QoS %d, expected 0 or 1", qos);
+    if (!pp_mqtt_subscribe(client, filter, qos))
+        return PyErr_Format(PyExc_ValueError, "subscribe: expected at most 16 filters");
     Py_RETURN_NONE;
 }
 
@@ -116,8 +147,10 @@ static PyObject *client_connect(PyObject *object, PyObject *Py_UNUSED(unused))
     pp_mqtt *client = open_client(object);
     if (!client)
         return NULL;
+    pp_mqtt_enter(client);
     Py_BEGIN_ALLOW_THREADS
     pp_mqtt_connect(client);
+    pp_mqtt_leave(client);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -129,11 +162,12 @@ static PyObject *client_status(PyObject *object, PyObject *Py_UNUSED(unused))
     pp_mqtt *client = open_client(object);
     if (!client)
         return NULL;
-    pp_link_status status = pp_mqtt_status(client);
-    return Py_BuildValue("{sssssssLsLsLsLsL}", "link", links[status.link], "fault",
-                         faults[status.fault], "text", status.text, "connections",
-                         status.connections, "since", status.since_ns, "unrouted", status.unrouted,
-                         "dropped_mail", status.dropped_mail, "cuts", status.cuts);
+    pp_link_status s = pp_mqtt_status(client);
+    return Py_BuildValue("{sssssssLsLsLsLsLsLsdsLsO}", "link", links[s.link], "fault",
+                         faults[s.fault], "text", s.text, "connections", s.connections, "since",
+                         s.since_ns, "unrouted", s.unrouted, "dropped_mail", s.dropped_mail, "cuts",
+                         s.cuts, "losses", s.losses, "down", 1e-9 * (double)s.down_ns, "withheld",
+                         s.withheld, "held", s.held ? Py_True : Py_False);
 }
 
 /* Waits until the link is no longer `seen` ("connecting" or "up"). */
@@ -152,11 +186,16 @@ static PyObject *client_wait(PyObject *object, PyObject *args)
     bool other = false;
     while (!other && seconds > 0) {
         double slice = seconds < 0.05 ? seconds : 0.05;
+        pp_mqtt_enter(client);
         Py_BEGIN_ALLOW_THREADS
         other = pp_mqtt_wait(client, link, slice);
+        pp_mqtt_leave(client);
         Py_END_ALLOW_THREADS
         seconds -= slice;
         if (PyErr_CheckSignals() < 0)
+            return NULL;
+        client = open_client(object); /* another thread, or a signal's handler, may close it */
+        if (!client)
             return NULL;
     }
     return PyBool_FromLong(other);
@@ -172,8 +211,10 @@ static PyObject *client_publish(PyObject *object, PyObject *args)
     if (!client || !PyArg_ParseTuple(args, "sy*|ip:publish", &topic, &payload, &qos, &retain))
         return NULL;
     bool sent;
+    pp_mqtt_enter(client);
     Py_BEGIN_ALLOW_THREADS
     sent = pp_mqtt_publish(client, topic, payload.buf, (size_t)payload.len, qos, retain != 0);
+    pp_mqtt_leave(client);
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&payload);
     return PyBool_FromLong(sent);
@@ -198,11 +239,14 @@ static PyObject *client_mail(PyObject *object, PyObject *args)
     pp_mail *mail = NULL;
     do {
         double slice = seconds < 0.05 ? seconds : 0.05;
+        pp_mqtt_enter(client);
         Py_BEGIN_ALLOW_THREADS
         mail = pp_mqtt_take_mail(client, slice);
+        pp_mqtt_leave(client);
         Py_END_ALLOW_THREADS
         seconds -= slice;
-        if (PyErr_CheckSignals() < 0) {
+        client = PyErr_CheckSignals() < 0 ? NULL : open_client(object); /* see client_wait */
+        if (!client) {
             pp_mail_free(mail);
             return NULL;
         }
@@ -228,6 +272,11 @@ static PyMethodDef client_methods[] = {
      "route($self, topic, handle, /)\n--\n\nMessages of this topic go to the stream."},
     {"subscribe", client_subscribe, METH_VARARGS,
      "subscribe($self, filter, qos, /)\n--\n\nSubscribes after every connect."},
+    {"watch", client_watch, METH_VARARGS,
+     "watch($self, topic, payload, /)\n--\n\n"
+     "Holds messages for streams once another birth than this comes on the topic."},
+    {"release", client_release, METH_VARARGS,
+     "release($self, payload, /)\n--\n\nThe streams can take what follows this birth."},
     {"connect", client_connect, METH_NOARGS, "connect($self, /)\n--\n\nStarts connecting."},
     {"wait", client_wait, METH_VARARGS,
      "wait($self, seen, seconds, /)\n--\n\nWaits until the link is not `seen` any more."},

@@ -1,8 +1,10 @@
 """MQTT: connecting, receiving into streams and publishing, on polepair._mqtt (paho.mqtt.c)."""
 
 import atexit
+import contextlib
 import os
 import secrets
+import threading
 import time
 import weakref
 from pathlib import Path
@@ -119,11 +121,14 @@ class Link:
     @property
     def state(self) -> str:
         """up, lost (it reconnects by itself), refused or closed."""
-        return self.core.status()["link"] if self.core else "closed"
+        try:
+            return self.core.status()["link"]
+        except RuntimeError:  # said of a closed one, and of a parent's
+            return "closed"
 
     @property
     def status(self) -> dict:
-        """Link, fault, text and counters."""
+        """Link, fault, text and counters; losses of a link that had stood, and seconds `down` since it first did."""
         return self.core.status()
 
     def publish(self, topic: str, payload: bytes, qos: int = 0, retain: bool = False) -> bool:
@@ -173,23 +178,27 @@ class SourceOptions(NamedTuple):
 class MqttSource:
     """A device's stream over MQTT. Channels and format come from its birth, unless given.
 
-    Options: those of SourceOptions and LinkOptions.
+    Options: those of SourceOptions and LinkOptions. Where they came from a birth and the device is born anew with other
+    ones, nothing more is taken or acknowledged, and `error` says so, until `reborn`, called with the new StreamInfo on
+    a thread of the source's own, returns True: the stream takes what follows.
     """
 
     name = "mqtt"
 
     def __init__(self, url: str, stream_name: str = "fast", channels=None, fmt: Format | str | None = None, **options):
         given = SourceOptions(**{k: options.pop(k) for k in SourceOptions._fields if k in options})
-        self.address = address(url)
+        self.address, self.stream_name = address(url), stream_name
         self.topic = given.topic or f"{self.address.base}/t/{stream_name}"
-        self.info = self._from_birth(stream_name, given.patience, options) if channels is None else None
-        if channels is not None:
+        self.born = self._birth(given.patience, options) if channels is None else None
+        if channels is None:
+            self.info = self._stream_of(self.born)
+        else:
             self.info = StreamInfo(tuple(channels), fmt if isinstance(fmt, Format) else Format(fmt or "frame"))
         self.stream = Stream(self.info.channels, self.info.format, given.capacity)
-        self.device = "unknown"
+        self.device, self.error, self.reborn = "unknown", None, None
         self.qos, self.options, self.link = given.qos, options, None
 
-    def _from_birth(self, stream_name: str, patience: float, options) -> StreamInfo:
+    def _birth(self, patience: float, options) -> bytes:
         link = Link(self.address, **{**options, "client_id": None, "clean": True})
         link.core.subscribe(f"{self.address.base}/birth", 1)
         link.connect()
@@ -200,41 +209,107 @@ class MqttSource:
         if mail is None:
             wanted = "expected one, topics that the ACL allows, or channels= and fmt="
             raise LinkError(f"{self.address.base}/birth: no birth of this device, {wanted}")
-        streams = read_birth(mail[1])
-        if stream_name not in streams:
-            raise ValueError(f"birth: no stream {stream_name}, expected one of {', '.join(streams) or 'none'}")
-        return streams[stream_name]
+        return mail[1]
+
+    def _stream_of(self, payload: bytes) -> StreamInfo:
+        streams = read_birth(payload)
+        if self.stream_name not in streams:
+            known = ", ".join(streams) or "none"
+            raise ValueError(f"birth: no stream {self.stream_name}, expected one of {known}")
+        return streams[self.stream_name]
 
     def start(self):
         """Connects and subscribes; returns the source."""
-        self.link = Link(self.address, **self.options)
-        self.link.core.route(self.topic, self.stream.core.handle())
-        self.link.core.subscribe(self.topic, self.qos)
-        self.link.core.subscribe(f"{self.address.base}/state", 1)
-        self.link.connect()
+        self.link = link = Link(self.address, **self.options)
+        base = self.address.base
+        link.core.route(self.topic, self.stream.core.handle())
+        if self.born is not None:  # before the samples, so that a retained birth comes before them
+            link.core.watch(f"{base}/birth", self.born)
+            link.core.subscribe(f"{base}/birth", 1)
+        link.core.subscribe(self.topic, self.qos)
+        link.core.subscribe(f"{base}/state", 1)
+        link.connect()
+        threading.Thread(target=_read_mail, args=(weakref.ref(self), link), name="polepair-mail", daemon=True).start()
         return self
+
+    def _offer(self, link: Link, mail, held: bytes | None) -> bytes | None:
+        """Takes a mail, or offers a birth that is held once more; the birth that is held now."""
+        topic, payload = mail[:2] if mail else (f"{self.address.base}/birth", held)
+        if not payload and link.status["held"]:
+            self.error = "the device was born anew with a birth too large to read: its samples are held"
+        if topic.endswith("/state"):
+            self.device = payload[:64].decode("utf-8", "replace")
+            return held
+        if not payload or self.born is None:
+            return held
+        reason = self._judge(payload)
+        self.error = reason and f"the device was born anew with {reason}: its samples are held"
+        if reason:
+            return payload
+        link.core.release(payload)
+        return None
+
+    def _judge(self, payload: bytes) -> str | None:
+        """Whether the stream can take what follows this birth; else why not."""
+        try:
+            info = self._stream_of(payload)
+        except ValueError as e:
+            return f"an unusable {e}"
+        reason = self._difference(info)
+        if reason and info.channels == self.info.channels and self.reborn:
+            try:
+                reason = None if self.reborn(info) else reason
+            except Exception as e:  # the owner's: shown, and tried again
+                reason = f"{reason} ({e})"
+        if reason is None:
+            self.info, self.born = info, payload
+        return reason
+
+    def _difference(self, info: StreamInfo) -> str | None:
+        known = self.info
+        if info.channels != known.channels:
+            return "other channels"
+        if info.format.kind != known.format.kind:
+            return f"format {info.format.kind}, expected {known.format.kind}"
+        return None if info.format == known.format else "other scales"
 
     @property
     def running(self) -> bool:
         """Whether more may come. After the last message: until its rows are read, if somebody reads them."""
-        return self.link is not None and (self.link.state in ("up", "lost") or self.stream.left())
+        link = self.link  # another thread may close
+        return link is not None and (link.state in ("up", "lost") or self.stream.left())
 
     @property
     def state(self) -> str:
-        """The link's, and the device's own word where it said one."""
-        if self.link is None:
+        """The link's, and the device's own word where it said one; what is wrong where something is."""
+        link = self.link
+        if link is None:
             return "closed"
-        while mail := self.link.mail():
-            if mail[0].endswith("/state"):
-                self.device = mail[1][:64].decode("utf-8", "replace")
-        link = self.link.state
-        return f"{link}, device {self.device}" if self.device != "unknown" else link
+        device = f", device {self.device}" if self.device != "unknown" else ""
+        return f"{link.state}{device}" + (f", {self.error}" if self.error else "")
 
     def close(self) -> None:
         """Disconnects."""
-        if self.link is not None:
-            self.link.close()
-            self.link = None
+        link, self.link = self.link, None
+        if link is not None:
+            link.close()
+
+
+def _read_mail(source, link: Link) -> None:
+    """The thread of a source: its mail, as long as both live; what is held is offered again every half second."""
+    held = None
+    while True:
+        try:
+            mail = link.mail(0.5)
+        except RuntimeError:  # closed
+            return
+        owner = source()
+        if owner is None:
+            link.close()
+            return
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            held = owner._offer(link, mail, held)
+        del owner
 
 
 class Publisher:

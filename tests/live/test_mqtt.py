@@ -10,12 +10,11 @@ import time
 
 import numpy as np
 import pytest
-from support.brokers import Broker, Proxy, free_port
+from support.brokers import Broker, Proxy, shipped
 from support.disks import fill_up
 from support.waiting import until
 
 from polepair import errors
-from polepair.live.broker import write_config
 from polepair.live.mqtt import Link, MqttSource, Publisher
 from polepair.live.sources import SIMULATED
 from polepair.live.store import Recorder, Store
@@ -109,12 +108,8 @@ def test_retained_telemetry_is_not_taken(broker):
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_broker_killed(tmp_path, kills):
     """kill -9 of a broker with the shipped configuration: nothing that it acknowledged is lost, nothing comes twice."""
-    port = free_port()
-    folder = write_config(tmp_path / "broker", ["m1"], tls=False, port=port)["configuration"].parent
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_mode & 0o001 == 0 and path.owner() == "root":
-            path.chmod(path.stat().st_mode | 0o011)
-    broker = Broker(tmp_path, folder / "mosquitto.conf", port)
+    broker, folder = shipped(tmp_path, ["m1"], tls=False)
+    port = broker.port
     writer = ["--url", f"mqtt://m1@127.0.0.1:{port}/m1", "--secret", str(folder / "secret" / "m1")]
     url = f"mqtt://twin@127.0.0.1:{port}/m1"
     source = MqttSource(url, channels=CHANNELS, fmt="json", password_file=folder / "secret" / "twin", client_id="keeps",
@@ -226,13 +221,8 @@ def test_full_journal_is_not_acknowledged(broker, small_disk):
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory):
     """The shipped configuration with mutual TLS, for localhost only."""
-    folder = tmp_path_factory.mktemp("secured")
-    for path in (folder, folder.parent, folder.parent.parent):
-        path.chmod(0o755)
-    port = free_port()
-    write_config(folder / "b", ["m1", "m2"], port=port, mutual=True)
-    b = Broker(folder, folder / "b" / "mosquitto.conf", port)
-    yield b, folder / "b"
+    b, folder = shipped(tmp_path_factory.mktemp("secured"), ["m1", "m2"], mutual=True)
+    yield b, folder
     b.close()
 
 

@@ -1,6 +1,7 @@
 """A mosquitto of a test's own on loopback, and a TCP proxy that delays, cuts and stalls."""
 
 import contextlib
+import random
 import signal
 import socket
 import subprocess
@@ -9,23 +10,42 @@ import time
 
 PLAIN = "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\n"
 PLAIN += "max_inflight_messages 0\n"
+PORTS = range(20000, 32000)  # below those that outgoing connections take: a broker may come back to its own
+TRIES = 8
 
 
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
+
+
+def let_in(folder) -> None:
+    """The broker's own user may go through this folder, whatever the umask and pytest's folders are."""
+    for path in (folder, *folder.parents):
+        with contextlib.suppress(OSError):  # somebody else's: theirs to open
+            path.chmod(path.stat().st_mode | 0o011)
 
 
 class Broker:
-    """Starts, stops, kills and freezes a mosquitto."""
+    """Starts, stops, kills and freezes a mosquitto. Without a port: on a free one."""
 
     def __init__(self, folder, conf=None, port=None):
-        self.port = port or free_port()
         self.conf, self.log = conf or folder / "mosquitto.conf", folder / "mosquitto.log"
-        if conf is None:
-            self.conf.write_text(PLAIN.format(port=self.port))
-        self.start()
+        let_in(folder)
+        for left in reversed(range(1 if port else TRIES)):
+            self.port = port or free_port()
+            if conf is None:
+                self.conf.write_text(PLAIN.format(port=self.port))
+                self.conf.chmod(0o644)
+            try:
+                return self.start()
+            except RuntimeError:  # somebody else took the port meanwhile
+                if not left:
+                    raise
 
     @property
     def url(self):
@@ -34,13 +54,16 @@ class Broker:
     def start(self):
         with open(self.log, "ab") as log:  # a pipe that nobody reads would stop the broker
             self.process = subprocess.Popen(["mosquitto", "-c", str(self.conf)], stdout=log, stderr=log)
-        for _ in range(200):
+        end = time.monotonic() + 30
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 0.2).close()
-                return
+                time.sleep(0.02)
+                if self.process.poll() is None:  # else it was somebody else who answered
+                    return
             except OSError:
                 time.sleep(0.02)
-        self.process.kill()
+        self.kill()
         raise RuntimeError(f"mosquitto did not start: {self.log.read_text()}")
 
     def kill(self):
@@ -57,6 +80,21 @@ class Broker:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.kill()
+
+
+def shipped(folder, assets, **options):
+    """A broker with the shipped configuration on a free port, and the folder of that."""
+    from polepair.live.broker import write_config
+
+    for k in range(TRIES):
+        port = free_port()
+        made = write_config(folder / f"b{k}", assets, port=port, **options)["configuration"].parent
+        let_in(made)
+        try:
+            return Broker(folder, made / "mosquitto.conf", port), made
+        except RuntimeError:
+            if k == TRIES - 1:
+                raise
 
 
 class Proxy:
