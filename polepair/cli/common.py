@@ -39,5 +39,10 @@ def chosen_motor(name: str, settings=()):
         key, sign, text = item.partition("=")
         if not sign:
             raise ValueError(f"--set {item}: expected GROUP.FIELD=VALUE")
-        motor.set(key, _value(parameter(key), text))
+        row = parameter(key)
+        try:
+            value = _value(row, text)
+        except ValueError as e:
+            raise ValueError(f"--set {key}={text}: {e}") from None
+        motor.set(key, value)
     return motor

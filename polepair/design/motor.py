@@ -1,5 +1,6 @@
 """Motors: parameters with a name and a source, read from and written to TOML files."""
 
+import json
 import math
 import tomllib
 from importlib import resources
@@ -52,17 +53,30 @@ class Motor(_core.Params):
 
     def dumps(self) -> str:
         """The text of a motor file (TOML, SI numbers) with every value that differs from its default."""
-        import tomli_w
-
         doc = {"schema": SCHEMA_VERSION, "motor": {k: getattr(self, k) for k in ABOUT if getattr(self, k)}}
         for name, value in self.changed().items():
             group, field = name.split(".")
             doc.setdefault(group, {})[field] = value
-        return tomli_w.dumps(doc)
+        return "\n".join(_toml(doc))
 
     def save(self, path) -> None:
         """Writes `dumps()` to a file."""
         write_text(path, self.dumps())
+
+
+def _toml(doc: dict):
+    """Lines of a document of numbers, strings and tables of them."""
+    plain = {k: v for k, v in doc.items() if not isinstance(v, dict)}
+    yield from (f"{k} = {_toml_value(v)}" for k, v in plain.items())
+    for name, table in doc.items():
+        if name not in plain:
+            yield from ("", f"[{name}]", *(f"{k} = {_toml_value(v)}" for k, v in table.items()))
+    yield ""
+
+
+def _toml_value(value) -> str:
+    """A number or a basic string; JSON's escapes are TOML's, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F") if isinstance(value, str) else repr(value)
 
 
 def _rebuild(name: str, description: str, source: str, values: dict) -> Motor:
