@@ -29,6 +29,10 @@ class CertificateError(LinkError):
     """TLS failed: unknown authority, expired certificate, another host name."""
 
 
+class ClearTextWarning(UserWarning):
+    """A password or token goes over the network where everybody on the way can read it."""
+
+
 class StoreError(ValueError):
     """A store that cannot be opened, read or written."""
 

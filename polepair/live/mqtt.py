@@ -8,9 +8,9 @@ import weakref
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, taken
+from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, plain, taken
 from .streams import Format, Stream
-from .wire import Address, StreamInfo, address, read_birth
+from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
 FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": CertificateError}
 _open: weakref.WeakSet = weakref.WeakSet()
@@ -78,6 +78,7 @@ class Link:
         secret = password_from(given.password_file)
         paths = [None if f is None else str(f) for f in files.values()]
         user = self.address.user or os.environ.get("POLEPAIR_MQTT_USER")
+        warn_if_clear(self.address, user and secret.reveal())
         topic, payload = given.will or (None, None)
         self.core = _mqtt.Client(
             self.address.uri, self.client_id, user, secret.reveal() if user else None, *paths, topic, payload,
@@ -226,7 +227,7 @@ class MqttSource:
             return "closed"
         while mail := self.link.mail():
             if mail[0].endswith("/state"):
-                self.device = mail[1][:64].decode("utf-8", "replace")
+                self.device = plain(mail[1][:64].decode("utf-8", "replace"))
         link = self.link.state
         return f"{link}, device {self.device}" if self.device != "unknown" else link
 
