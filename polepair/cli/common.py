@@ -1,12 +1,15 @@
 """Options and helpers of the commands."""
 
+import contextlib
 import json
+import warnings
 from pathlib import Path
 
 import click
 import numpy as np
 
 from ..design.motor import load
+from ..errors import ClearTextWarning, plain
 
 RPM = 30 / np.pi
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -26,7 +29,21 @@ def say(as_json: bool, data: dict, lines) -> None:
         click.echo(json.dumps(data))
     else:
         for line in lines:
-            click.echo(line)
+            click.echo(plain(line, 4000))
+
+
+def tell(text) -> None:
+    """One line on stderr, whatever a file or a wire put into it."""
+    click.echo(f"polepair: {plain(text, 4000)}", err=True)
+
+
+@contextlib.contextmanager
+def told_warnings():
+    """Warnings inside are lines of the command: once each, without a place in the source."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
+        warnings.simplefilter("once", ClearTextWarning)
+        yield
 
 
 def chosen_motor(name: str, settings=()):

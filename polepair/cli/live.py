@@ -5,8 +5,9 @@ import contextlib
 import click
 import numpy as np
 
+from ..errors import plain
 from ..run.twin import Twin
-from .common import FILE, JSON, RPM, SET, chosen_motor, say
+from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell
 
 
 @click.command()
@@ -154,7 +155,7 @@ def device(motor, mqtt, seconds, settings, **link):
         mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **_link_options(link)
     )
     source = Simulated(Twin(m), seconds=math.inf if seconds is None else seconds, send=publisher.send).start()
-    click.echo(f"{m.name}: publishing on {publisher.base}/t/fast")
+    click.echo(f"{plain(m.name)}: publishing on {publisher.base}/t/fast")
     with contextlib.suppress(KeyboardInterrupt):
         while source.running:
             time.sleep(0.1)
@@ -198,7 +199,7 @@ def record(url, out, stream, seconds, keep, as_json, **given):
         while time.monotonic() < end:
             time.sleep(0.2)
             if recorder.error and not as_json:
-                click.echo(f"polepair: {recorder.error}", err=True)
+                tell(recorder.error)
     except KeyboardInterrupt:
         pass
     finally:
@@ -227,7 +228,7 @@ def replay(store, stream, mqtt, pace, **link):
 
     recording = Recording(_recorded(store, stream), pace)
     info = StreamInfo(recording.stream.channels, Format("frame"), float(np.median(np.diff(recording.time))))
-    publisher = Publisher(mqtt, {"fast": info}, store.stem, **_link_options(link))
+    publisher = Publisher(mqtt, {"fast": info}, store.stem, recording.boot, **_link_options(link))
     recording.send = publisher.send
     recording.start()
     with contextlib.suppress(KeyboardInterrupt):

@@ -12,7 +12,7 @@ from ..design.motor import catalogue, load
 from ..errors import CadError, DivergedError, FileError, LinkError, StoreError
 from ..run.twin import ALL, Twin
 from ..table import derived, parameters
-from .common import FILE, JSON, RPM, SET, chosen_motor, say
+from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell, told_warnings
 from .live import COMMANDS
 
 
@@ -49,12 +49,13 @@ class OneLine(click.Group):
     def invoke(self, ctx):
         """Runs the command."""
         try:
-            return super().invoke(ctx)
+            with told_warnings():
+                return super().invoke(ctx)
         except (FileError, DivergedError, CadError, LinkError, StoreError, ValueError) as e:
-            click.echo(f"polepair: {e}", err=True)
+            tell(e)
             ctx.exit(2)
         except ImportError as e:
-            click.echo(f"polepair: {e.name} is missing, expected: pip install 'polepair[report]'", err=True)
+            tell(f"{e.name} is missing, expected: pip install 'polepair[report]'")
             ctx.exit(2)
 
 

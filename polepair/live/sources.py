@@ -2,6 +2,8 @@
 thread of its own; an MQTT source (mqtt.py) pushes from paho's."""
 
 import math
+import re
+import secrets
 import threading
 import time
 
@@ -17,6 +19,8 @@ SIMULATED = (*DRIVE, "omega_m", "i_bus", "u_dc")
 BATCH_SECONDS = 0.02
 DELIMITER = b"\0"
 LINE_LIMIT = 1 << 16
+CSV_VALUE = rb"[ \t]*(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|null)[ \t]*"
+CSV_LINE = re.compile(CSV_VALUE + rb"(?:," + CSV_VALUE + rb")*")  # JSON's numbers and commas, nothing that nests
 
 
 class Source:
@@ -135,6 +139,7 @@ class Recording(Source):
         self.time = np.asarray(record["time"], dtype=float)
         self.block = np.column_stack(list(columns.values()))
         self.pace, self.batch, self.send = pace, batch, send or self.stream.push
+        self.boot = secrets.randbelow(0x7FFF) + 1  # another one each time it is played
 
     def run(self) -> None:
         """Even stretches become frames; a jump in time begins a new one."""
@@ -146,7 +151,8 @@ class Recording(Source):
             even = np.flatnonzero(np.abs(steps[first : last - 1] - (steps[first] if first < len(steps) else 0)) > 2)
             last = first + 1 + int(even[0]) if even.size else last
             step = round((ns[last - 1] - ns[first]) / (last - 1 - first)) if last - first > 1 else 0
-            self.send(frame(self.block[first:last], int(ns[first]), max(step, 0), at & 0xFFFFFFFF, encoding="float64"))
+            rows, number = self.block[first:last], at & 0xFFFFFFFF
+            self.send(frame(rows, int(ns[first]), max(step, 0), number, self.boot, encoding="float64"))
             first, at = last, last
             if self.pace and first < len(ns):
                 ahead = began + (self.time[first] - self.time[0]) / self.pace - time.monotonic()
@@ -158,7 +164,7 @@ class Serial(Source):
     """A serial line: COBS packets of frame + CRC-32 (docs/wire.md), or lines of comma-separated values.
 
     kind "cobs": frames of `channels`. kind "csv": one sample a line, the channels' values in order, as JSON arrays
-    would hold them; the arrival is their time. `port` is opened read-only at `baud`.
+    would hold them; other lines count as `broken`. The arrival is their time. `port` is opened read-only at `baud`.
     """
 
     name = "serial"
@@ -213,8 +219,13 @@ class Serial(Source):
 
     def _line(self, part: bytes) -> None:
         text = part.strip()
-        if text and not text.startswith(b"#"):
+        if not text or text.startswith(b"#"):
+            return
+        if CSV_LINE.fullmatch(text):
             self.stream.push(b'{"t":%d,"s":[[%s]]}' % (time.time_ns(), text))
+        else:
+            self.broken += 1
+            self.stream.push(b"")  # which the stream counts as refused, as it does a line of another length
 
     def close(self) -> None:
         """Ends the thread and closes the port."""

@@ -124,7 +124,7 @@ def birth(device: str, boot: int, streams: dict[str, StreamInfo]) -> bytes:
             "format": s.format.kind,
             "channels": list(s.channels),
             "scales": [s.format.scales.get(c, 1.0) for c in s.channels],
-            "period": s.period,
+            "period": s.period if math.isfinite(s.period) else 0.0,
         }
         for name, s in streams.items()
     }

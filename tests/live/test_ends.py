@@ -147,6 +147,17 @@ def test_replay_at_once_and_not_started():
     assert turns == 1 and live.values == {"a": 999.0}
 
 
+def test_a_recording_is_another_start_each_time():
+    """Played twice into one stream, the second time is a restart, not duplicates of the first."""
+    record, taken = {"time": np.arange(100) * 1e-3, "a": np.arange(100.0)}, Stream(("a",))
+    for _ in range(2):
+        source = Recording(record, pace=0, send=taken.push).start()
+        source._thread.join()
+    boots = {Recording(record).boot for _ in range(20)}
+    assert len(boots) > 10 and all(0 < b < 1 << 15 for b in boots)
+    assert taken.head == 200 and taken.stats["duplicates"] == 0 and taken.stats["restarts"] == 1
+
+
 def test_a_link_that_is_lost_for_good():
     """The broker refuses: what had come is still read, and nobody is waited for."""
     source = MqttSource("mqtt://127.0.0.1/x", channels=("a",))
