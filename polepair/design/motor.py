@@ -161,6 +161,8 @@ def _value(row, value):
             f"expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number or a string with a unit'}"
         )
     if row.choices:
+        if isinstance(value, str) and value not in row.choices:
+            raise ValueError(f"expected one of {', '.join(row.choices)}")
         return value
     number = to_si(value, row.unit) if isinstance(value, str) else float(value)
     if not math.isfinite(number):

@@ -181,7 +181,7 @@ def read_csv(path) -> dict[str, np.ndarray]:
         names = [cell.split("[")[0].strip() for cell in first.split(",")]
         if not all(names) or len(set(names)) < len(names):
             raise FileError(f"{path}: line 1: expected different names of columns")
-        lines = (line for line in f if line.strip())
+        lines = (line for line in f if line.strip() and not line.lstrip().startswith("#"))
         head = next(lines, "")
         data = np.loadtxt(itertools.chain([head], lines), delimiter=",", ndmin=2) if head else np.empty((0, len(names)))
     if data.shape[1] != len(names):
