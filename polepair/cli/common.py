@@ -55,11 +55,11 @@ def chosen_motor(name: str, settings=()):
     for item in settings:
         key, sign, text = item.partition("=")
         if not sign:
-            raise ValueError(f"--set {item}: expected GROUP.FIELD=VALUE")
+            raise ValueError(f"--set {plain(item, 100)}: expected GROUP.FIELD=VALUE")
         row = parameter(key)
         try:
             value = _value(row, text)
         except ValueError as e:
-            raise ValueError(f"--set {key}={text}: {e}") from None
+            raise ValueError(f"--set {key}={plain(text, 100)}: {e}") from None
         motor.set(key, value)
     return motor

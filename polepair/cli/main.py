@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _core
 from ..design.motor import catalogue, load
-from ..errors import CadError, DivergedError, FileError, LinkError, StoreError
+from ..errors import CadError, DivergedError, FileError, LinkError, StoreError, plain
+from ..files import read_text
 from ..run.twin import ALL, Twin
 from ..table import derived, parameters
 from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell, told_warnings
@@ -226,17 +227,27 @@ def sweep(motor, axes, record, keep_tuning, out, settings, as_json, **options):
 def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
     from ..faces.report import write_report
-    from ..files import read_text
     from ..run.result import Result
     from ..run.sweeps import load_table
 
     m = chosen_motor(motor, settings)
     result = Result.load(run_file) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
-    cad = json.loads(read_text(cad_file)).get("cad") if cad_file else None
+    cad = _cad_of(cad_file) if cad_file else None
     mesh = cad_file.with_name("motor.mesh.npz") if cad_file else None
     path = write_report(out, m, result, table, cad, mesh if mesh and mesh.exists() else None)
     say(as_json, {"out": str(path)}, [f"{m.name}: {path}"])
+
+
+def _cad_of(path) -> dict | None:
+    """What `polepair design` wrote of the solids."""
+    try:
+        read = json.loads(read_text(path))
+    except (ValueError, RecursionError) as e:
+        raise e if isinstance(e, FileError) else FileError(f"{path}: not JSON ({plain(e, 100)})") from None
+    if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
+        raise FileError(f"{path}: expected the motor.json of polepair design")
+    return read.get("cad")
 
 
 @main.command()

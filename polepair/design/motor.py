@@ -7,12 +7,13 @@ from importlib import resources
 from pathlib import Path
 
 from .. import _core
-from ..errors import FileError, nearest
+from ..errors import FileError, nearest, plain
 from ..files import read_text, write_text
 from ..table import groups, parameters
 from ..units import to_si
 
 SCHEMA_VERSION = 1
+DOTS_MAX = 4000
 ABOUT = ("name", "description", "source")  # keys of the [motor] table
 
 
@@ -106,13 +107,16 @@ def load(name_or_path) -> Motor:
 
 def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     """A motor from the text of a motor file; `where` names it in errors."""
+    if text.count(".") > DOTS_MAX:  # the parser's time goes with the square of a key's parts
+        raise FileError(f"{where}: {text.count('.')} dots, expected at most {DOTS_MAX} in a motor file")
     try:
         doc = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise FileError(f"{where}: not TOML: {e}") from None
+    except (ValueError, RecursionError) as e:
+        raise FileError(f"{where}: not TOML: {plain(e, 200)}") from None
     if not doc:
         raise FileError(f"{where}: empty, expected a motor file with schema = {SCHEMA_VERSION}")
-    if doc.pop("schema", None) != SCHEMA_VERSION:
+    schema = doc.pop("schema", None)
+    if type(schema) is not int or schema != SCHEMA_VERSION:
         raise FileError(f"{where}: schema: expected schema = {SCHEMA_VERSION} at the top of the file")
     motor = Motor(name, **_about(doc.pop("motor", {}), where, name))
     for group, fields in doc.items():
@@ -131,7 +135,7 @@ def _about(table, where: str, name: str) -> dict[str, str]:
         if key not in ABOUT:
             raise FileError(f"{where}: motor.{key}: unknown key{nearest(key, ABOUT)}")
         if not isinstance(value, str):
-            raise FileError(f"{where}: motor.{key} = {value!r}: expected text")
+            raise FileError(f"{where}: motor.{key} = {_shown(value)}: expected text")
     table.pop("name", None) if table.get("name") == name else None
     return {k: v for k, v in table.items() if k != "name"}
 
@@ -140,7 +144,7 @@ def _read_group(motor: Motor, group: str, fields, where: str) -> None:
     if group not in groups():
         raise FileError(f"{where}: [{group}]: unknown table{nearest(group, groups())}")
     if not isinstance(fields, dict):
-        raise FileError(f"{where}: {group} = {fields!r}: expected a table [{group}]")
+        raise FileError(f"{where}: {group} = {_shown(fields)}: expected a table [{group}]")
     for field, value in fields.items():
         name = f"{group}.{field}"
         row = parameters().get(name)
@@ -151,7 +155,16 @@ def _read_group(motor: Motor, group: str, fields, where: str) -> None:
             motor.set(name, _value(row, value))
         except ValueError as e:
             text = str(e)
-            raise FileError(f"{where}: {text if text.startswith(name) else f'{name} = {value!r}: {text}'}") from None
+            said = text if text.startswith(name) else f"{name} = {_shown(value)}: {text}"
+            raise FileError(f"{where}: {said}") from None
+
+
+def _shown(value) -> str:
+    """A value as an error may have it."""
+    try:
+        return plain(repr(value), 100)
+    except ValueError:  # an integer of more digits than Python writes
+        return f"a {type(value).__name__} without end"
 
 
 def _value(row, value):
@@ -161,10 +174,13 @@ def _value(row, value):
             f"expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number or a string with a unit'}"
         )
     if row.choices:
-        if isinstance(value, str) and value not in row.choices:
+        if value not in row.choices:
             raise ValueError(f"expected one of {', '.join(row.choices)}")
         return value
-    number = to_si(value, row.unit) if isinstance(value, str) else float(value)
+    try:
+        number = to_si(value, row.unit) if isinstance(value, str) else float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
     return number

@@ -57,3 +57,10 @@ def test_errors_of_the_command(tmp_path):
     named.write_text('schema = 1\n[motor]\ndescription = "\\u001b[2J"\n[stator]\nslots = 7\n')
     done = runner.invoke(main, ["design", str(named), "--no-cad"])
     assert done.exit_code == 2 and done.output.rstrip("\n").isprintable()
+
+
+def test_a_file_of_solids_that_is_none(tmp_path):
+    for text in ("[]", "{", '{"cad": 5}', "[" * 100_000, "5"):
+        (tmp_path / "motor.json").write_text(text)
+        done = CliRunner().invoke(main, ["report", "outrunner-12s14p", "--cad", str(tmp_path / "motor.json")])
+        assert done.exit_code == 2 and "motor.json: " in done.output and done.output.count("\n") == 1
