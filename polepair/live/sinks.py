@@ -6,6 +6,7 @@ for ever: it is set aside in a file (RejectedError), counted, and the rest goes 
 """
 
 import base64
+import contextlib
 import errno
 import html
 import http.client
@@ -13,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import socket
 import stat
 import threading
 import time
@@ -34,6 +36,7 @@ BAD = {400, 413, 422}  # statuses by which a server says that it will never take
 ANSWER_MAX = 1 << 16  # bytes read of an answer
 ASIDE_MAX = 64 << 20  # bytes of rejected points that a Pump keeps
 HIDDEN = "***"
+SHORT = 4  # characters of a secret that would be found in any text
 HARMLESS = {"db", "precision", "bucket", "org", "rp"}  # keys of a url's query
 PASSWORDS = {"p", "token", "password"}
 
@@ -91,26 +94,43 @@ class _Response(http.client.HTTPResponse):
         self.fp = _WholeLines(self.fp)
 
 
-class _Http(urllib.request.HTTPHandler):
-    """Plain connections whose answers are whole."""
+def _watched(kind, held: list):
+    """A kind of connection whose answers are whole and whose socket is in `held`."""
+
+    def connect(self):
+        kind.connect(self)
+        held[:] = [self.sock]
+
+    return type("Watched", (kind,), {"response_class": _Response, "connect": connect})
+
+
+class _Http(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Connections of both kinds, TLS with the system's authorities, that `cut` ends from another thread."""
+
+    def __init__(self):
+        super().__init__()
+        self.held: list = []
 
     def http_open(self, req):
         """As urllib's own."""
-        return self.do_open(type("Http", (http.client.HTTPConnection,), {"response_class": _Response}), req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    """TLS connections whose answers are whole."""
+        return self.do_open(_watched(http.client.HTTPConnection, self.held), req)
 
     def https_open(self, req):
-        """As urllib's own, with the system's authorities."""
-        return self.do_open(type("Https", (http.client.HTTPSConnection,), {"response_class": _Response}), req)
+        """As urllib's own."""
+        return self.do_open(_watched(http.client.HTTPSConnection, self.held), req)
+
+    def cut(self) -> None:
+        """Ends the connection that is open, if one is: who reads from it is told that it has ended."""
+        for sock in self.held:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
 
 
 class Influx:
     """InfluxDB by line protocol over HTTP: /write of version 1, or of 2 and 3 with `url` as they want it.
 
-    url: http://host:8086/write?db=motors. Each row is a point of `measurement` with the channels as fields. A user and
+    url: http://host:8086/write?db=motors. Each row is a point of `measurement` with the channels as fields. timeout [s]
+    is that of a silence, twice it that of an answer. A user and
     password may stand in the url (u=, p= or user:password@); neither they nor the token are ever shown.
     """
 
@@ -132,8 +152,10 @@ class Influx:
         if (token or user or HIDDEN in hidden) and self.where.startswith("http:"):
             text = f"{self.where}: the token or password goes over the network as clear text, expected https://"
             warnings.warn(text, ClearTextWarning, stacklevel=2)
-        self._secrets = sorted({*hidden, str(token or ""), user} - {"", HIDDEN}, key=len, reverse=True)
-        self._opener = urllib.request.build_opener(_NoRedirect, _Http, _Https)
+        told = {s for s in (*hidden, str(token or ""), user) if len(s) >= SHORT and s != HIDDEN}
+        self._secrets = sorted(told, key=len, reverse=True)
+        self._http = _Http()
+        self._opener = urllib.request.build_opener(_NoRedirect, self._http)
         self._poster = ThreadPoolExecutor(1, "influx")
 
     def __repr__(self) -> str:
@@ -154,6 +176,9 @@ class Influx:
     def _post(self, body: bytes, rows: int) -> None:
         request = urllib.request.Request(self._target, body, self._headers)
         status, said, wanted = 0, "", "an InfluxDB that answers"
+        watch = threading.Timer(2 * self.timeout, self._http.cut)  # the timeout itself is one of a byte
+        watch.daemon = True
+        watch.start()
         try:
             with self._opener.open(request, timeout=self.timeout) as answer:
                 _read_whole(answer)
@@ -165,6 +190,9 @@ class Influx:
                 said, wanted = "a redirect", "the address of the server itself: redirects are not followed"
         except (OSError, http.client.HTTPException, ValueError) as e:
             said = str(getattr(e, "reason", "") or e) or type(e).__name__
+        finally:
+            watch.cancel()
+            self._http.held.clear()
         text = f"{self.where}: {self._safe(f'{status} {said}' if status else said)}, expected {wanted}"
         if status in BAD:
             raise RejectedError(text, [body], rows)

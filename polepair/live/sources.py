@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from .. import _core
-from ..errors import FileError
+from ..errors import FileError, plain
 from ..run.twin import Twin, channel_columns
 from .streams import Format, Stream, frame
 
@@ -171,12 +171,14 @@ class Serial(Source):
 
     def __init__(self, port: str, channels, kind: str = "cobs", baud: int = 921600, scales=None):
         if kind not in ("cobs", "csv"):
-            raise ValueError(f"serial kind {kind!r}: expected cobs or csv")
+            raise ValueError(f"serial kind {plain(repr(kind), 40)}: expected cobs or csv")
         fmt = (
             Format("frame", scales=scales or {}) if kind == "cobs" else Format("json", keys={"t": "time", "s": "rows"})
         )
         super().__init__(Stream(channels, fmt))
-        self.port, self.kind, self.baud = port, kind, baud
+        if not str(baud).isdecimal() or len(str(baud)) > 8:
+            raise ValueError("baud: expected a rate such as 115200 or 921600")
+        self.port, self.kind, self.baud = port, kind, int(baud)
         self.broken = 0  # packets that were cut, damaged or no numbers
 
     def start(self):

@@ -111,5 +111,8 @@ def test_wrong_ports(tmp_path):
         Serial(str(tmp_path / "file"), CHANNELS).start()
     with pytest.raises(ValueError, match="baud"):
         Serial("/dev/null", CHANNELS, baud=12345).start()
+    for baud in ("abc", "-1", "1e6", "", "9" * 5000, 1.5):
+        with pytest.raises(ValueError, match="baud: expected a rate"):
+            connect(f"serial:/dev/null?baud={baud}", channels=CHANNELS)
     with pytest.raises(ValueError, match="cobs or csv"):
         Serial("/dev/null", CHANNELS, kind="xml")

@@ -13,17 +13,20 @@ def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
 
 
 class Server:
-    """Reads each request whole, then says `say` (bytes, None for silence, or a function of the request) and closes."""
+    """Reads each request whole, says `say` and closes; `tls` is an SSLContext.
 
-    def __init__(self, say, reset=False):
-        self.say, self.reset, self.requests, self.silent = say, reset, [], []
+    say: bytes, None for silence, an iterable of pieces, or a function of the request's body that gives one of them.
+    """
+
+    def __init__(self, say, reset=False, tls=None):
+        self.say, self.reset, self.tls, self.requests, self.silent = say, reset, tls, [], []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def _accept(self):
         while True:
@@ -35,6 +38,8 @@ class Server:
                 self._serve(client)
 
     def _serve(self, client):
+        if self.tls:
+            client = self.tls.wrap_socket(client, server_side=True)
         data = b""
         while b"\r\n\r\n" not in data and (more := client.recv(65536)):
             data += more
@@ -44,6 +49,11 @@ class Server:
             body += more
         self.requests.append((head.decode("latin-1"), body))
         said = self.say(body) if callable(self.say) else self.say
+        if not isinstance(said, (bytes, type(None))):
+            for piece in said:  # slowly, as the iterable gives them
+                client.sendall(piece)
+            client.close()
+            return
         if said is None:
             self.silent.append(client)
             return
