@@ -19,6 +19,7 @@ SIMULATED = (*DRIVE, "omega_m", "i_bus", "u_dc")
 BATCH_SECONDS = 0.02
 DELIMITER = b"\0"
 LINE_LIMIT = 1 << 16
+TIME_MAX = 9e9  # s: nanoseconds since 1970 in 64 bits
 CSV_VALUE = rb"[ \t]*(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|null)[ \t]*"
 CSV_LINE = re.compile(CSV_VALUE + rb"(?:," + CSV_VALUE + rb")*")  # JSON's numbers and commas, nothing that nests
 
@@ -125,18 +126,28 @@ class Simulated(Source):
                     self._stop.wait(ahead)
 
 
+def _columns_of(record: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Times [s] and the other columns; FileError unless all are numbers, as many each, and the times a clock's."""
+    try:
+        columns = {n: np.asarray(v, dtype=float) for n, v in record.items()}
+    except (ValueError, TypeError):
+        raise FileError("recording: expected columns of numbers") from None
+    time_s = columns.pop("time", np.empty(0))
+    if not columns or {c.shape for c in columns.values()} != {time_s.shape} or time_s.ndim != 1:
+        raise FileError("recording: expected a column time and others of the same length")
+    if not (np.abs(time_s) < TIME_MAX).all():
+        raise FileError(f"recording: time: expected finite seconds, less than {TIME_MAX:g}")
+    return time_s, columns
+
+
 class Recording(Source):
     """A record that is played again: rows as frames, at `pace` times the speed it had (0: at once)."""
 
     name = "recording"
 
     def __init__(self, record: dict, pace: float = 1.0, batch: int = 100, send=None):
-        columns = {n: np.asarray(v, dtype=float) for n, v in record.items() if n != "time"}
-        sizes = {len(v) for v in columns.values()}
-        if "time" not in record or not columns or sizes != {len(record["time"])}:
-            raise FileError("recording: expected a column time and others of the same length")
+        self.time, columns = _columns_of(record)
         super().__init__(Stream(tuple(columns), Format("frame")))
-        self.time = np.asarray(record["time"], dtype=float)
         self.block = np.column_stack(list(columns.values()))
         self.pace, self.batch, self.send = pace, batch, send or self.stream.push
         self.boot = secrets.randbelow(0x7FFF) + 1  # another one each time it is played

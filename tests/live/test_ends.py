@@ -158,6 +158,26 @@ def test_a_recording_is_another_start_each_time():
     assert taken.head == 200 and taken.stats["duplicates"] == 0 and taken.stats["restarts"] == 1
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"time": [0.0]},
+        {"a": [0.0]},
+        {"time": 0.0, "a": 1.0},
+        {"time": [0.0, 1.0], "a": [1.0]},
+        {"time": [0.0], "a": ["x"]},
+        {"time": [[0.0]], "a": [[1.0]]},
+        {"time": [float("nan")], "a": [1.0]},
+        {"time": [1e300], "a": [1.0]},
+        {"time": [0.0], "a": [[1.0, 2.0]]},
+    ],
+)
+def test_what_is_no_recording(record):
+    with pytest.raises(pp.FileError, match="recording: "):
+        Recording(record)
+
+
 def test_a_link_that_is_lost_for_good():
     """The broker refuses: what had come is still read, and nobody is waited for."""
     source = MqttSource("mqtt://127.0.0.1/x", channels=("a",))
