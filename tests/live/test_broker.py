@@ -1,6 +1,8 @@
 """The broker's configuration: keys stay with their owner, nothing that somebody else prepared is followed, no name is
 more than a name."""
 
+import base64
+import hashlib
 import os
 import stat
 import subprocess
@@ -8,7 +10,7 @@ import subprocess
 import pytest
 
 from polepair.errors import FileError
-from polepair.live.broker import write_config
+from polepair.live.broker import acl, write_config
 
 SOMEBODY = 12345
 
@@ -138,6 +140,36 @@ def test_names_that_are_more_than_names(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         write_config(tmp_path / "b", assets, **options)
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("commands", [False, True])
+def test_who_may_do_what(commands):
+    """Every line of the access list: a device writes its own topics and no commands, the twin nothing of a device."""
+    base = "p/polepair/1/m1"
+    device = [f"topic write {base}/{t}" for t in ("birth", "state", "t/#", "ev", "ack", "cfg/ack")]
+    device += [f"topic read {base}/{t}" for t in ("cmd", "cfg", "time")]
+    twin = [f"topic read {base}/#", f"topic write {base}/est", f"topic write {base}/time"]
+    twin += [f"topic write {base}/cmd"] if commands else []
+    lines = [x for x in acl(["m1"], "p/", commands).splitlines() if x and not x.startswith("#")]
+    assert lines == ["user m1", *device, "user twin", *twin]
+
+
+def test_what_the_configuration_says(tmp_path):
+    """The lines that safety and durability hang on."""
+    text = write_config(tmp_path / "b", ["m1"], mutual=True, port=1234, bind="::1")["configuration"].read_text()
+    here = tmp_path / "b"
+    for line in (
+        *("listener 1234 ::1", "allow_anonymous false", "persistence true", "autosave_on_changes true"),
+        *("require_certificate true", "tls_version tlsv1.2", "autosave_interval 1", "max_packet_size 1048576"),
+        *(f"password_file {here}/passwords", f"acl_file {here}/acl", f"keyfile {here}/tls/broker.key"),
+        *(f"cafile {here}/tls/ca.pem", f"certfile {here}/tls/broker.pem", f"persistence_location {here}/data/"),
+    ):
+        assert line in text.splitlines(), line
+    user, _, stored = (here / "passwords").read_text().splitlines()[0].partition(":")
+    _, kind, rounds, salt, digest = stored.split("$")
+    password = (here / "secret" / user).read_text().strip().encode()
+    made = hashlib.pbkdf2_hmac("sha512", password, base64.b64decode(salt), int(rounds))
+    assert (kind, base64.b64decode(digest)) == ("7", made) and int(rounds) >= 10_000 and len(password) >= 32
 
 
 def test_a_folder_whose_name_is_a_line(tmp_path):

@@ -147,6 +147,18 @@ def test_replay_at_once_and_not_started():
     assert turns == 1 and live.values == {"a": 999.0}
 
 
+def test_uneven_times_are_kept():
+    """A frame has one step; rows that do not fit it begin another, so that every time is its own to 2 ns."""
+    dice = np.random.default_rng(3)
+    steps = np.concatenate([np.full(50, 10_000), dice.integers(9_950, 10_050, 100), [10**9], np.full(20, 10_000)])
+    ns = np.concatenate([[0], np.cumsum(steps)])
+    source = Recording({"time": ns * 1e-9, "a": np.arange(len(ns)) * 1.0}, pace=0).start()
+    source._thread.join()
+    rows = source.stream.read()
+    assert np.array_equal(rows["a"], np.arange(len(ns))) and np.abs(rows.time - ns).max() <= 2
+    assert source.stream.stats["lost"] == source.stream.stats["duplicates"] == 0
+
+
 def test_a_recording_is_another_start_each_time():
     """Played twice into one stream, the second time is a restart, not duplicates of the first."""
     record, taken = {"time": np.arange(100) * 1e-3, "a": np.arange(100.0)}, Stream(("a",))
