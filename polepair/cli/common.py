@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import warnings
 from pathlib import Path
 
@@ -32,9 +33,17 @@ def say(as_json: bool, data: dict, lines) -> None:
             click.echo(plain(line, 4000))
 
 
+ADDRESS = re.compile(r"\b(?:mqtts?|https?):/+(?=\S*[:@])\S+|[^\s:]+:[^\s@]+@\S+", re.I)
+
+
+def blotted(text) -> str:
+    """Text without addresses that may hold a password: one may stand where a file or a name was expected."""
+    return ADDRESS.sub("(an address)", str(text))
+
+
 def tell(text) -> None:
-    """One line on stderr, whatever a file or a wire put into it."""
-    click.echo(f"polepair: {plain(text, 4000)}", err=True)
+    """One line on stderr, whatever a file, a wire or a slip of the hand put into it."""
+    click.echo(f"polepair: {plain(blotted(text), 4000)}", err=True)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from ..errors import CadError, DivergedError, FileError, LinkError, StoreError, 
 from ..files import read_text
 from ..run.twin import ALL, Twin
 from ..table import derived, parameters
-from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell, told_warnings
+from .common import FILE, JSON, RPM, SET, blotted, chosen_motor, say, tell, told_warnings
 from .live import COMMANDS
 
 
@@ -55,6 +55,9 @@ class OneLine(click.Group):
         except (FileError, DivergedError, CadError, LinkError, StoreError, ValueError) as e:
             tell(e)
             ctx.exit(2)
+        except click.ClickException as e:
+            e.message = plain(blotted(e.message), 4000)
+            raise
         except ImportError as e:
             tell(f"{e.name} is missing, expected: pip install 'polepair[report]'")
             ctx.exit(2)

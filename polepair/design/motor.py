@@ -96,6 +96,8 @@ def catalogue() -> dict[str, Path]:
 
 def load(name_or_path) -> Motor:
     """A motor from the catalogue or from a TOML file. FileError names file, key, value and what was expected."""
+    if "://" in str(name_or_path):  # which may hold a password
+        raise FileError("an address stands where a motor file or a name of the catalogue was expected")
     known = catalogue()
     path = known.get(str(name_or_path), Path(name_or_path))
     if not path.exists() and path.suffix != ".toml":

@@ -104,7 +104,7 @@ def _read_address(url: str) -> tuple[str, Address | None]:
 def warn_if_clear(where: Address, password) -> None:
     """A ClearTextWarning when a password would go over an mqtt:// link; once for each place in a program."""
     if password and not where.tls:
-        text = f"mqtt://{where.host}: the password goes over the network as clear text, expected mqtts://"
+        text = f"{where.host}: the password goes over the network as clear text, expected mqtts://"
         warnings.warn(text, ClearTextWarning, stacklevel=3)
 
 

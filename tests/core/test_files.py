@@ -66,6 +66,12 @@ def test_bad_motor_files(tmp_path, text, message):
     assert str(path) in str(e.value) and "\n" not in str(e.value)
 
 
+def test_an_address_is_no_motor():
+    with pytest.raises(pp.FileError, match="an address stands where") as e:
+        pp.load("mqtt://bob:hunter2@host/m1")
+    assert "hunter2" not in str(e.value)
+
+
 def test_bad_places(tmp_path):
     with pytest.raises(
         pp.FileError, match="no such file, and no motor of that name in the catalogue, did you mean spmloss-18s16p"

@@ -79,6 +79,34 @@ def test_the_commands_keep_the_password(url, command):
     assert "hunter2" not in done.output and done.exc_info[0] is SystemExit
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtt://bob:hunter2@host/m1",
+        "bob:hunter2@host/m1",
+        "mqtt://bob:hunter2/m1",
+        "MQTT://hunter2@host",
+        "https://a:hunter2@h",
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("live", "live outrunner-12s14p", "run", "design", "list", "record mqtt://h/m1 -o x", "export -o x.csv"),
+        *("device", "replay --mqtt mqtt://h/m1", "estimate --motor outrunner-12s14p", "live --serial", "live --replay"),
+        *("live --mqt", "run outrunner-12s14p --set", "broker-config", "record -o"),
+    ],
+)
+def test_an_address_in_another_place(url, command):
+    """A slip of the hand: the address where a motor, a file or nothing at all was expected."""
+    from click.testing import CliRunner
+
+    from polepair.cli.main import main
+
+    done = CliRunner().invoke(main, [*command.split(), url])
+    assert done.exit_code == 2 and done.exc_info[0] is SystemExit and "hunter2" not in done.output, done.output
+
+
 @pytest.mark.parametrize(("url", "port"), [("mqtt://h", 1883), ("mqtts://h", 8883), ("mqtt://[::1]:5/a/b", 5)])
 def test_addresses(url, port):
     assert address(url).port == port
@@ -102,7 +130,7 @@ def test_the_command_tells_it_once(tmp_path):
     command = [sys.executable, "-m", "polepair", *given, str(tmp_path / "password")]
     done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stderr.splitlines()
-    assert len(lines) == 2 and lines[0].startswith("polepair: warning: mqtt://127.0.0.1: the password goes over")
+    assert len(lines) == 2 and lines[0].startswith("polepair: warning: 127.0.0.1: the password goes over")
     assert "hunter2" not in done.stderr
 
 
