@@ -16,7 +16,7 @@ LONGEST = 64  # characters of a unit
 EXPONENT_MAX = 6
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*", re.S)
 _TOKEN = re.compile(
-    r"\s*(?:([A-Za-z%\u00b5\u03bc\u03a9\u2126]+)|(\*\*|\^)\s*(-?[0-9](?:\.5)?)(?![0-9.])|([*/·()])|(1)(?![0-9.]))"
+    r"\s*(?:([A-Za-z%\u00b0\u00b5\u03bc\u03a9\u2126]+)|(\*\*|\^)\s*(-?[0-9](?:\.5)?)(?![0-9.])|([*/·()])|(1)(?![0-9.]))"
 )
 _SUPERSCRIPTS = {"²": "^2", "³": "^3"}
 
@@ -49,6 +49,8 @@ _FIXED = {  # units that take no prefix
     "%": ((0.01,), ()),
     "percent": ((0.01,), ()),
     "ppm": ((1e-6,), ()),
+    "degC": ((), (0, 0, 0, 0, 1)),  # in products, a difference of temperatures
+    "°C": ((), (0, 0, 0, 0, 1)),
     "deg": ((math.pi / 180,), ()),
     "turn": ((math.tau,), ()),
     "rev": ((math.tau,), ()),

@@ -49,6 +49,8 @@ def test_the_catalogue_is_in_it(root, monkeypatch):
         ("4 m^-2 * m^3", "m", 4.0),
         ("2 h", "s", 7200.0),
         ("300 K", "degC", 26.85),
+        ("-0.12 %/°C", "1/K", -0.0012),
+        ("0.0039 1/degC", "1/K", 0.0039),
         ("20 °C", "degC", 20.0),
         ("2 millimeters", "m", 0.002),
         ("0.5 mm/m", "", 5e-4),

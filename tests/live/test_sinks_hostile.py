@@ -157,6 +157,19 @@ def test_what_is_set_aside_is_bounded(serve, tmp_path):
     pump.close()
 
 
+def test_where_it_is_set_aside_unless_told(serve, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    server, s = serve(answer("422 Bad")), Stream(CHANNELS, "json", 1 << 16)
+    pumps = [Pump(s, Influx(f"{server.url}/write"), wait=0.01) for _ in range(2)]
+    assert not (tmp_path / "state").exists()
+    filled(5, stream=s)
+    for pump in pumps:
+        until(lambda pump=pump: pump.rejected == 5)
+        pump.close()
+    kept = sorted((tmp_path / "state/polepair").iterdir())
+    assert sorted(p.aside.path for p in pumps) == kept and stat.S_IMODE(kept[0].stat().st_mode) == 0o600
+
+
 def test_a_link_in_the_way_of_the_file_is_not_followed(serve, tmp_path):
     victim = tmp_path / "victim"
     victim.write_text("mine")
