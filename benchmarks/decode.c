@@ -41,12 +41,15 @@ int main(int count, char **argument)
 {
     static double column[PP_STREAM_CHANNELS_MAX][ROWS];
     static int64_t time[ROWS];
-    static pp_json_memory memory;
+    static pp_decoder decoder;
     static uint8_t *message[MESSAGES_MAX];
     static uint32_t length[MESSAGES_MAX];
     if (count < 4)
         return 2;
     pp_stream_config c = config_from(count - 3, argument + 3);
+    c.format = argument[1][0] == 'j' ? PP_FORMAT_JSON : PP_FORMAT_SPARKPLUG;
+    c.room = ROWS, c.size_limit = 1 << 20;
+    pp_decoder_start(&decoder, &c);
     FILE *f = fopen(argument[2], "rb");
     int n = 0;
     for (; f && n < MESSAGES_MAX && fread(&length[n], 4, 1, f) == 1; n++) {
@@ -61,9 +64,7 @@ int main(int count, char **argument)
     for (int pass = 0; pass < PASSES; pass++) {
         double began = now();
         for (int i = 0; i < n; i++) {
-            rows.count = 0, rows.seq = rows.boot = -1;
-            pp_refusal why = argument[1][0] == 'j' ? pp_decode_json(&c, &memory, message[i], length[i], &rows)
-                                                   : pp_decode_sparkplug(&c, message[i], length[i], &rows);
+            pp_refusal why = pp_decoder_read(&decoder, message[i], length[i], &rows);
             if (why != PP_REFUSED_NOT)
                 return 1;
         }

@@ -25,6 +25,7 @@ from polepair.live.store import Recorder
 from polepair.live.streams import Stream
 
 ROOT = Path(__file__).resolve().parents[1]
+DECODING = ("decoder", "config", "sequence", "decode_json", "decode_binary", "number")
 
 
 def best(work, repeat=7):
@@ -111,7 +112,8 @@ def decoding_alone():
         program, data = Path(folder) / "decode", Path(folder) / "messages"
         sources = [
             ROOT / "benchmarks/decode.c",
-            *(ROOT / f"csrc/host/stream/{k}.c" for k in ("decode_json", "decode_binary", "number")),
+            *(ROOT / f"csrc/host/stream/{k}.c" for k in DECODING),
+            *sorted((ROOT / "csrc/core/wire").glob("*.c")),
         ]
         flags = ["-std=c11", "-O3", "-fno-math-errno", "-ffp-contract=off", "-fno-tree-slp-vectorize"]
         command = ["gcc", *flags, f"-I{ROOT}/csrc/include", *sources, "-lpthread", "-o", program]

@@ -40,7 +40,7 @@ typedef struct module_state {
     X(params_types) \
     X(derived_type) \
     X(twin_type)    \
-    X(journal_type) X(stream_type) X(observer_type) X(geometry) X(sweep) X(frames) X(lines)
+    X(journal_type) X(stream_type) X(decoder_type) X(observer_type) X(geometry) X(sweep) X(frames) X(lines)
 #define PP_PART(name) int add_##name(PyObject *module, module_state *state);
 PP_PARTS(PP_PART)
 #undef PP_PART

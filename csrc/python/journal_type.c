@@ -14,7 +14,7 @@ static PyObject *journal_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         return NULL;
     pp_journal *journal = NULL;
     errno = EINVAL;
-    if (bytes >= 4096)
+    if (bytes >= 4096 && bytes <= 1LL << 40)
         journal = pp_journal_open(PyBytes_AsString(folder), (size_t)bytes, spare, after);
     if (!journal)
         PyErr_SetFromErrnoWithFilename(PyExc_OSError, PyBytes_AsString(folder));

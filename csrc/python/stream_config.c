@@ -90,22 +90,6 @@ static int take_scales(PyObject *list, pp_stream_config *config)
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static bool field_fits(pp_field field, int data)
-{
-    if (field.at < 0)
-        return true;
-    return field.size >= 1 && field.size <= 8 && field.at <= data - field.size;
-}
-
-static bool layout_fits(const pp_layout *layout)
-{
-    return layout->magic_length <= layout->data && layout->data >= 0 && layout->data <= 4096 &&
-           (layout->value == 2 || layout->value == 4 || layout->value == 8) &&
-           field_fits(layout->time, layout->data) && field_fits(layout->seq, layout->data) &&
-           field_fits(layout->step, layout->data) && field_fits(layout->samples, layout->data) &&
-           field_fits(layout->channels, layout->data);
-}
-
 /* (magic, time, seq, step, samples, channels, data, value); fields as (at, size). */
 static int take_layout(PyObject *tuple, pp_layout *layout)
 {
@@ -120,10 +104,9 @@ static int take_layout(PyObject *tuple, pp_layout *layout)
     bool short_magic = length <= (Py_ssize_t)sizeof layout->magic;
     if (short_magic)
         layout->magic_length = (int)length;
-    if (!short_magic || !layout_fits(layout)) {
-        PyErr_SetString(
-            PyExc_ValueError,
-            "layout: expected fields of 1 to 8 bytes before the data, values of 2, 4 or 8");
+    if (!short_magic) {
+        PyErr_Format(PyExc_ValueError, "layout: magic of %zd bytes, expected at most %zu", length,
+                     sizeof layout->magic);
         return -1;
     }
     memcpy(layout->magic, magic, (size_t)length);
@@ -144,8 +127,7 @@ int stream_config_from(PyObject *args, PyObject *kwargs, pp_stream_config *confi
                                      &per_sample, &unit))
         return -1;
     if (format < 0 || format >= PP_FORMAT_COUNT || channels < 1 ||
-        channels > PP_STREAM_CHANNELS_MAX || capacity < 1 || capacity > 1LL << 32 || limit < 1 ||
-        !(unit >= 1 && unit <= 1e9)) {
+        channels > PP_STREAM_CHANNELS_MAX || capacity < 1 || capacity > 1LL << 32 || limit < 1) {
         PyErr_Format(PyExc_ValueError,
                      "stream: expected 1 to %d channels, a capacity and a size limit",
                      PP_STREAM_CHANNELS_MAX);
@@ -155,10 +137,16 @@ int stream_config_from(PyObject *args, PyObject *kwargs, pp_stream_config *confi
                                  .channels = channels,
                                  .capacity = capacity,
                                  .size_limit = (size_t)limit,
+                                 .room = PP_ROOM_MAX,
                                  .seq_per_sample = per_sample != 0,
                                  .time_unit = unit};
     if (take_keys(keys, config) < 0 || take_aliases(aliases, config) < 0 ||
         take_scales(scales, config) < 0)
         return -1;
-    return config->format == PP_FORMAT_PACKED ? take_layout(layout, &config->layout) : 0;
+    if (config->format == PP_FORMAT_PACKED && take_layout(layout, &config->layout) < 0)
+        return -1;
+    const char *fault = pp_config_fault(config);
+    if (fault)
+        PyErr_Format(PyExc_ValueError, "stream: %s", fault);
+    return fault ? -1 : 0;
 }

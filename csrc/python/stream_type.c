@@ -1,14 +1,35 @@
 /* Stream: messages in, columns out; views are read-only and keep the memory alive. */
 #include "stream_types.h"
 
-#include <string.h>
+#include <errno.h>
+#include <pthread.h>
 
 #include "../host/clock.h"
 
 typedef struct stream_object {
     PyObject_HEAD pp_stream *stream;
     PyObject *journal; /* kept while the stream writes to it */
+    long forks;        /* of the process when it was made */
 } stream_object;
+
+/* Children that this process descends from: memory and journal of a stream are shared with them,
+ * and only the one that made it may write. */
+static long forks;
+
+static void count_fork(void) { forks++; }
+
+static void count_forks(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+/* The stream; NULL with an exception set in a forked child. */
+static pp_stream *own_stream(PyObject *object)
+{
+    stream_object *self = (stream_object *)object;
+    if (self->forks == forks)
+        return self->stream;
+    PyErr_SetString(PyExc_RuntimeError,
+                    "this stream belongs to the parent process, expected one made after fork");
+    return NULL;
+}
 
 static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -18,6 +39,7 @@ static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     stream_object *self = (stream_object *)new_object(type);
     if (!self)
         return NULL;
+    self->forks = forks;
     self->stream = pp_stream_new(&config);
     if (self->stream)
         return (PyObject *)self;
@@ -28,10 +50,10 @@ static PyObject *stream_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
 static void stream_dealloc(PyObject *object)
 {
     stream_object *self = (stream_object *)object;
-    if (self->stream) {
-        pp_stream_set_journal(self->stream, NULL, 0);
+    if (self->stream && self->forks == forks)
+        pp_stream_set_journal(self->stream, NULL, NULL, 0);
+    if (self->stream)
         pp_stream_unref(self->stream);
-    }
     Py_XDECREF(self->journal);
     plain_dealloc(object);
 }
@@ -44,37 +66,12 @@ static PyObject *stream_push(PyObject *object, PyObject *const *args, Py_ssize_t
     bool timed = count > 1 && args[1] != Py_None;
     long long arrival = timed ? PyLong_AsLongLong(args[1]) : pp_now_ns();
     long flags = count > 2 ? PyLong_AsLong(args[2]) : 0;
-    if (PyErr_Occurred() || PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0)
+    pp_stream *stream = own_stream(object);
+    if (!stream || PyErr_Occurred() || PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0)
         return NULL;
-    bool kept = pp_stream_push(((stream_object *)object)->stream, view.buf, (size_t)view.len,
-                               arrival, (int)flags);
+    bool kept = pp_stream_push(stream, view.buf, (size_t)view.len, arrival, (int)flags);
     PyBuffer_Release(&view);
     return PyBool_FromLong(kept);
-}
-
-/* Pushes records of a segment with this number, until `rows` more rows are there or the segment has
- * no more. */
-static PyObject *stream_push_records(PyObject *object, PyObject *args)
-{
-    stream_object *self = (stream_object *)object;
-    Py_buffer view;
-    unsigned long long offset;
-    int number;
-    long long rows;
-    if (!PyArg_ParseTuple(args, "y*KiL:push_records", &view, &offset, &number, &rows))
-        return NULL;
-    uint64_t at = offset;
-    Py_BEGIN_ALLOW_THREADS
-    pp_record_view record;
-    int64_t until = pp_stream_head(self->stream) + rows;
-    while (pp_stream_head(self->stream) < until &&
-           pp_journal_next(view.buf, (size_t)view.len, &at, &record))
-        if (record.number == number)
-            pp_stream_push(self->stream, record.bytes, record.length, record.arrival_ns,
-                           PP_PUSH_STORED);
-    Py_END_ALLOW_THREADS
-    PyBuffer_Release(&view);
-    return PyLong_FromUnsignedLongLong(at);
 }
 
 static PyObject *stream_wait(PyObject *object, PyObject *args)
@@ -140,48 +137,87 @@ static PyObject *stream_counts(PyObject *object, PyObject *Py_UNUSED(unused))
     return dict;
 }
 
+/* Waits for whoever is pushing: without the GIL. */
+static int set_journal(pp_stream *stream, pp_journal *journal, const Py_buffer *about)
+{
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = pp_stream_set_journal(stream, journal, about->buf, (size_t)about->len);
+    Py_END_ALLOW_THREADS
+    return error;
+}
+
 static PyObject *stream_set_journal(PyObject *object, PyObject *args)
 {
     stream_object *self = (stream_object *)object;
     PyObject *journal;
-    int number;
-    if (!PyArg_ParseTuple(args, "Oi:journal", &journal, &number))
-        return NULL;
+    Py_buffer about;
     module_state *state = state_of(Py_TYPE(object));
-    if (!state || (journal != Py_None && !PyObject_TypeCheck(journal, state->journal)))
-        return PyErr_Format(PyExc_TypeError, "journal: expected a Journal or None");
-    PyObject *old = self->journal;
-    if (journal == Py_None) {
-        pp_stream_set_journal(self->stream, NULL, number);
-        self->journal = NULL;
-    } else {
-        pp_stream_set_journal(self->stream, ((journal_object *)journal)->journal, number);
-        self->journal = Py_NewRef(journal);
+    pp_stream *stream = own_stream(object);
+    if (!state || !stream || !PyArg_ParseTuple(args, "Oy*:journal", &journal, &about))
+        return NULL;
+    bool none = journal == Py_None;
+    int error = EINVAL;
+    if (about.len <= PP_ABOUT_MAX && (none || PyObject_TypeCheck(journal, state->journal)))
+        error = set_journal(stream, none ? NULL : ((journal_object *)journal)->journal, &about);
+    PyBuffer_Release(&about);
+    if (error) {
+        errno = error;
+        return PyErr_SetFromErrno(PyExc_OSError);
     }
+    PyObject *old = self->journal;
+    self->journal = none ? NULL : Py_NewRef(journal);
     Py_XDECREF(old);
     Py_RETURN_NONE;
 }
 
-static PyObject *stream_sequence(PyObject *object, PyObject *Py_UNUSED(unused))
+static PyObject *stream_describe(PyObject *object, PyObject *args)
 {
-    pp_sequence sequence = pp_stream_sequence(((stream_object *)object)->stream);
-    return PyBytes_FromStringAndSize((const char *)&sequence, sizeof sequence);
+    Py_buffer about;
+    pp_decoder decoder;
+    pp_stream *stream = own_stream(object);
+    if (!stream || !PyArg_ParseTuple(args, "y*:describe", &about))
+        return NULL;
+    pp_stream_copy_decoder(stream, &decoder);
+    PyObject *bytes = description_bytes(&decoder, about.buf, (size_t)about.len);
+    PyBuffer_Release(&about);
+    return bytes;
 }
 
-static PyObject *stream_resume(PyObject *object, PyObject *bytes)
+/* What an earlier stream, described so, knew of its device. */
+static PyObject *stream_learn(PyObject *object, PyObject *bytes)
 {
     char *data;
     Py_ssize_t length;
-    if (PyBytes_AsStringAndSize(bytes, &data, &length) < 0)
+    pp_decoder from;
+    const uint8_t *about;
+    size_t about_length;
+    pp_stream *stream = own_stream(object);
+    if (!stream || PyBytes_AsStringAndSize(bytes, &data, &length) < 0)
         return NULL;
-    pp_sequence sequence;
-    if (length != sizeof sequence)
-        return PyErr_Format(PyExc_ValueError, "sequence: of another version, expected %zu bytes",
-                            sizeof sequence);
-    memcpy(&sequence, data, sizeof sequence);
-    if (sequence.gaps < 0 || sequence.gaps > PP_GAPS_MAX)
-        return PyErr_Format(PyExc_ValueError, "sequence: damaged");
-    pp_stream_resume(((stream_object *)object)->stream, &sequence);
+    const char *fault =
+        pp_decoder_from((const uint8_t *)data, (size_t)length, &from, &about, &about_length);
+    if (fault)
+        return PyErr_Format(PyExc_ValueError, "description: %s", fault);
+    Py_BEGIN_ALLOW_THREADS
+    pp_stream_learn(stream, &from);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* The other stream's way of decoding, with the same channels. */
+static PyObject *stream_reformat(PyObject *object, PyObject *other)
+{
+    pp_stream *stream = own_stream(object);
+    if (!stream || !PyObject_TypeCheck(other, Py_TYPE(object)))
+        return stream ? PyErr_Format(PyExc_TypeError, "reformat: expected a Stream") : NULL;
+    const pp_stream_config *config = pp_stream_settings(((stream_object *)other)->stream);
+    int error;
+    Py_BEGIN_ALLOW_THREADS
+    error = pp_stream_reformat(stream, config);
+    Py_END_ALLOW_THREADS
+    if (error == EINVAL)
+        return PyErr_Format(PyExc_ValueError, "reformat: expected the same channels");
     Py_RETURN_NONE;
 }
 
@@ -228,9 +264,6 @@ static PyMethodDef stream_methods[] = {
     {"push", AS_METHOD(stream_push), METH_FASTCALL,
      "push($self, message, arrival=None, flags=0, /)\n--\n\n"
      "Takes one message; False where its journal was full."},
-    {"push_records", stream_push_records, METH_VARARGS,
-     "push_records($self, segment, offset, number, rows, /)\n--\n\n"
-     "Takes journaled messages of one number; the new offset."},
     {"wait", stream_wait, METH_VARARGS,
      "wait($self, seen, seconds, /)\n--\n\n"
      "Waits without the GIL until there are rows beyond `seen`; the head."},
@@ -241,10 +274,14 @@ static PyMethodDef stream_methods[] = {
     {"counts", stream_counts, METH_NOARGS,
      "counts($self, /)\n--\n\nCounters by name; refusals only where there were any."},
     {"journal", stream_set_journal, METH_VARARGS,
-     "journal($self, journal, number, /)\n--\n\nJournals from now on; None ends it."},
-    {"sequence", stream_sequence, METH_NOARGS,
-     "sequence($self, /)\n--\n\nThe sequence numbers seen, as bytes."},
-    {"resume", stream_resume, METH_O, "resume($self, sequence, /)\n--\n\nGoes on from sequence()."},
+     "journal($self, journal, about, /)\n--\n\n"
+     "Journals from now on, in segments that say what they are about; None ends it."},
+    {"describe", stream_describe, METH_VARARGS,
+     "describe($self, about, /)\n--\n\nAll that decoding needs, as bytes, for Decoder()."},
+    {"learn", stream_learn, METH_O,
+     "learn($self, description, /)\n--\n\nTakes over aliases and which messages came."},
+    {"reformat", stream_reformat, METH_O,
+     "reformat($self, other, /)\n--\n\nDecodes as `other`, of the same channels, from now on."},
     {"handle", stream_handle, METH_NOARGS,
      "handle($self, /)\n--\n\nCapsule for C sources (polepair._mqtt)."},
     {NULL, NULL, 0, NULL}};
@@ -265,6 +302,8 @@ static PyType_Spec stream_spec = {.name = "polepair._core.Stream",
 
 int add_stream_type(PyObject *module, module_state *state)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, count_forks);
     state->stream = add_type(module, &stream_spec);
     return state->stream ? 0 : -1;
 }

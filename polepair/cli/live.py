@@ -1,4 +1,4 @@
-"""Commands of the operational twin: estimate, live, device, record, replay, export."""
+"""Commands of the operational twin: estimate, live, device, replay, broker-config."""
 
 import contextlib
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import plain
 from ..run.twin import Twin
-from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell
+from .common import FILE, JSON, RPM, SET, chosen_motor, say
 
 
 @click.command()
@@ -28,7 +28,7 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
     from ..live.estimation import estimate as run_estimate
 
     m = chosen_motor(motor, settings)
-    columns = _recorded(record)
+    columns = recorded(record)
     checked(columns, str(record))
     result = run_estimate(m, columns, not fixed, noise, method)
     if out:
@@ -83,12 +83,12 @@ def stream_options(command):
     return command
 
 
-def _link_options(given) -> dict:
+def link_options(given) -> dict:
     """The keyword arguments of a Link, from what the options gave."""
     return {k: given[k] for k in ("password_file", "ca", "key")} | {"certificate": given["cert"]}
 
 
-def _stream_options(given) -> dict:
+def source_options(given) -> dict:
     """The keyword arguments of a MqttSource that say what the stream is."""
     names = given["channels"]
     return {"channels": tuple(names.split(",")) if names else None, "fmt": given["fmt"], "topic": given["topic"]}
@@ -115,7 +115,7 @@ def live(motor, seconds, pace, publish, settings, **given):
 
     m = chosen_motor(motor, settings)
     mqtt, serial, record = given["mqtt"], given["serial"], given["record"]
-    link, stream = _link_options(given), _stream_options(given)
+    link, stream = link_options(given), source_options(given)
     if sum(x is not None for x in (mqtt, serial, record)) > 1:
         raise ValueError("live: expected one of --mqtt, --serial and --replay")
     if mqtt:
@@ -125,7 +125,7 @@ def live(motor, seconds, pace, publish, settings, **given):
     elif serial:
         view = operational.connect(f"serial:{serial}", m, channels=stream["channels"] or operational.DRIVE)
     elif record:
-        view = operational.replay(_recorded(record), m, pace)
+        view = operational.replay(recorded(record), m, pace)
     else:
         view = operational.simulate(Twin(m), pace=pace)
     with view, contextlib.suppress(KeyboardInterrupt):
@@ -152,7 +152,7 @@ def device(motor, mqtt, seconds, settings, **link):
 
     m = chosen_motor(motor, settings)
     publisher = Publisher(
-        mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **_link_options(link)
+        mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **link_options(link)
     )
     source = Simulated(Twin(m), seconds=math.inf if seconds is None else seconds, send=publisher.send).start()
     click.echo(f"{plain(m.name)}: publishing on {publisher.base}/t/fast")
@@ -161,54 +161,6 @@ def device(motor, mqtt, seconds, settings, **link):
             time.sleep(0.1)
     source.close()
     publisher.close()
-
-
-def _seconds(text: str) -> float:
-    """90, 90s, 15min, 12h, 7d."""
-    units = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-    number = text.rstrip("smindh ")
-    try:
-        return float(number) * units[text[len(number) :].strip() or "s"]
-    except (ValueError, KeyError):
-        raise ValueError(f"{text}: expected a time such as 90s, 15min, 12h or 7d") from None
-
-
-@click.command()
-@click.argument("url")
-@click.option("--out", "-o", type=FILE, required=True, help="Store to write into; it is made, or gone on with.")
-@click.option("--stream", default="fast", show_default=True)
-@stream_options
-@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
-@click.option("--keep", help="Keep only the newest: 12h, 7d (default: all).")
-@mqtt_options
-@JSON
-def record(url, out, stream, seconds, keep, as_json, **given):
-    """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed."""
-    import hashlib
-    import time
-
-    from ..live.mqtt import MqttSource
-    from ..live.store import Recorder
-
-    me = f"polepair-record-{hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:12]}"
-    source = MqttSource(url, stream, client_id=me, clean=False, **_stream_options(given), **_link_options(given))
-    recorder = Recorder(out, source.stream, stream, _seconds(keep) if keep else None)
-    end = time.monotonic() + (seconds if seconds is not None else float("inf"))
-    try:
-        source.start()
-        while time.monotonic() < end:
-            time.sleep(0.2)
-            if recorder.error and not as_json:
-                tell(recorder.error)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        source.close()
-        recorder.close()
-    n = source.stream.stats
-    data = {"out": str(out), **n, "error": recorder.error}
-    text = f"{out}: {n['rows']} rows in {n['messages']} messages; lost {n['lost']}, twice {n['duplicates']}"
-    say(as_json, data, [text + f", late {n['out_of_order']}, restarts {n['restarts']}"])
 
 
 @click.command()
@@ -226,9 +178,9 @@ def replay(store, stream, mqtt, pace, **link):
     from ..live.streams import Format
     from ..live.wire import StreamInfo
 
-    recording = Recording(_recorded(store, stream), pace)
+    recording = Recording(recorded(store, stream), pace)
     info = StreamInfo(recording.stream.channels, Format("frame"), float(np.median(np.diff(recording.time))))
-    publisher = Publisher(mqtt, {"fast": info}, store.stem, recording.boot, **_link_options(link))
+    publisher = Publisher(mqtt, {"fast": info}, store.stem, recording.boot, **link_options(link))
     recording.send = publisher.send
     recording.start()
     with contextlib.suppress(KeyboardInterrupt):
@@ -239,7 +191,7 @@ def replay(store, stream, mqtt, pace, **link):
     click.echo(f"{store}: {len(recording.time)} rows to {publisher.base}/t/fast, {publisher.unsent} messages not sent")
 
 
-def _recorded(path, stream=None) -> dict:
+def recorded(path, stream=None) -> dict:
     """A record from a store, or from a file of columns."""
     from ..live.estimation import read_record
     from ..live.store import Store
@@ -248,21 +200,6 @@ def _recorded(path, stream=None) -> dict:
         return read_record(path)
     with Store(path) as opened:
         return opened.record(stream)
-
-
-@click.command()
-@click.argument("store", type=FILE)
-@click.option("--stream", help="Name of the stream (default: the only one).")
-@click.option("--out", "-o", type=FILE, required=True, help="File: .parquet or .csv.")
-@JSON
-def export(store, stream, out, as_json):
-    """Writes a recorded stream as Parquet or CSV, times as whole nanoseconds."""
-    from ..live.store import Store, write_rows
-
-    with Store(store) as opened:
-        rows = opened.read(stream)
-    write_rows(rows, out)
-    say(as_json, {"rows": len(rows), "out": str(out)}, [f"{store}: {len(rows)} rows in {out}"])
 
 
 @click.command("broker-config")
@@ -289,4 +226,4 @@ def broker_config(assets, out, no_tls, as_json, **options):
     say(as_json, data, [f"{k}: {v}" for k, v in data.items()] + [f"start: mosquitto -c {files['configuration']}"])
 
 
-COMMANDS = (estimate, live, device, record, replay, export, broker_config)
+COMMANDS = (estimate, live, device, replay, broker_config)

@@ -15,6 +15,7 @@ from ..run.twin import ALL, Twin
 from ..table import derived, parameters
 from .common import FILE, JSON, RPM, SET, blotted, chosen_motor, say, tell, told_warnings
 from .live import COMMANDS
+from .recording import COMMANDS as RECORDING
 
 
 class Progress:
@@ -273,5 +274,5 @@ def film(motor, run_file, out, seconds, slow, settings, as_json):
     say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])
 
 
-for command in COMMANDS:
+for command in (*COMMANDS, *RECORDING):
     main.add_command(command)

@@ -100,6 +100,11 @@ class Stream:
         """Takes one message; `arrival` in ns since 1970 (default: now). Bad ones are counted, never raised."""
         return self.core.push(message, arrival, flags)
 
+    def reformat(self, fmt: Format | str) -> None:
+        """Reads what comes from now on as `fmt` says, into the same channels: the device was born anew."""
+        self.format = fmt if isinstance(fmt, Format) else Format(fmt)
+        self.core.reformat(_core_stream(self.channels, self.format, 1, self.size_limit))
+
     @property
     def head(self) -> int:
         """Rows that have come so far."""

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../csrc/host/stream/decode.h"
-#include "../../csrc/host/stream/sequence.h"
+#include "polepair/decoder.h"
 
 enum { JSON, SPARKPLUG, PACKED, FRAME, CHANNELS = 4, ROWS = 32 };
+
+static const pp_format formats[] = {PP_FORMAT_JSON, PP_FORMAT_SPARKPLUG, PP_FORMAT_PACKED,
+                                    PP_FORMAT_FRAME};
 
 static void add_key(pp_stream_config *config, const char *name, int target)
 {
@@ -19,7 +21,10 @@ static void add_key(pp_stream_config *config, const char *name, int target)
 static pp_stream_config fuzz_config(void)
 {
     pp_stream_config config = {0};
+    config.format = formats[DECODER];
     config.channels = CHANNELS;
+    config.room = ROWS;
+    config.size_limit = 1 << 20;
     config.time_unit = 1e3;
     for (int i = 0; i < PP_ALIASES_MAX; i++)
         config.alias[i] = PP_TO_NOWHERE;
@@ -68,42 +73,35 @@ static pp_refusal decode_frame(const uint8_t *data, size_t size, pp_rows *rows)
     return pp_frame_values(&header, data, size, NULL, rows->column);
 }
 
-static pp_refusal decode(pp_stream_config *config, pp_json_memory *memory, const uint8_t *data,
-                         size_t size, pp_rows *rows)
+static pp_refusal decode(pp_decoder *decoder, const uint8_t *data, size_t size, pp_rows *rows)
 {
-    switch (DECODER) {
-    case JSON: return pp_decode_json(config, memory, data, size, rows);
-    case SPARKPLUG: return pp_decode_sparkplug(config, data, size, rows);
-    case PACKED: return pp_decode_packed(config, data, size, rows);
-    default: return decode_frame(data, size, rows);
-    }
+    if (DECODER == FRAME)
+        return decode_frame(data, size, rows);
+    return pp_decoder_read(decoder, data, size, rows);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static pp_json_memory memory;
-    static pp_sequence sequence;
-    pp_stream_config config = fuzz_config();
+    static pp_decoder decoder; /* goes on from input to input, as a stream does */
+    if (!decoder.config.channels) {
+        pp_stream_config config = fuzz_config();
+        pp_decoder_start(&decoder, &config);
+    }
     pp_rows rows = {0};
     rows.room = ROWS;
-    rows.seq = -1;
-    rows.boot = -1;
     rows.time = malloc(ROWS * sizeof(int64_t));
     for (int i = 0; i < CHANNELS; i++)
         rows.column[i] = malloc(ROWS * sizeof(double));
     uint8_t *exact = malloc(size ? size : 1);
     memcpy(exact, data, size);
-    pp_refusal why = decode(&config, &memory, exact, size, &rows);
+    pp_refusal why = decode(&decoder, exact, size, &rows);
     if (why == PP_REFUSED_NOT && (rows.count < 1 || rows.count > ROWS))
         abort();
-    if (why == PP_REFUSED_NOT && rows.seq >= 0 && DECODER != FRAME) {
-        int64_t lost;
-        if (sequence.next == 0)
-            pp_sequence_start(&sequence);
-        pp_sequence_take(&sequence, rows.seq, 1, rows.time[0], rows.boot, &lost);
-        if (sequence.gaps < 0 || sequence.gaps > PP_GAPS_MAX)
-            abort();
-    }
+    int64_t lost;
+    if (why == PP_REFUSED_NOT && DECODER != FRAME)
+        pp_decoder_number(&decoder, &rows, &lost);
+    if (decoder.sequence.gaps < 0 || decoder.sequence.gaps > PP_GAPS_MAX)
+        abort();
     for (int i = 0; i < CHANNELS; i++)
         free(rows.column[i]);
     free(rows.time);

@@ -48,7 +48,10 @@ int main(int count, char **argument)
                                .channels = 2,
                                .time_unit = 1,
                                .capacity = 2 * ROWS,
+                               .room = PP_ROOM_MAX,
                                .size_limit = 1000};
+    for (int i = 0; i < PP_ALIASES_MAX; i++)
+        config.alias[i] = PP_TO_NOWHERE;
     config.keys[config.key_count++] = (pp_key){"a", 1, 0};
     config.keys[config.key_count++] = (pp_key){"b", 1, 1};
     config.keys[config.key_count++] = (pp_key){"n", 1, PP_TO_SEQ};
@@ -57,7 +60,8 @@ int main(int count, char **argument)
         journal = pp_journal_open(argument[1], 1 << 18, 0, 0);
     if (!stream || !journal)
         return 2;
-    pp_stream_set_journal(stream, journal, 1);
+    if (pp_stream_set_journal(stream, journal, "", 0))
+        return 2;
     pthread_t threads[3];
     pthread_create(&threads[0], NULL, read_rows, NULL);
     pthread_create(&threads[1], NULL, read_rows, NULL);
@@ -72,7 +76,7 @@ int main(int count, char **argument)
     pthread_join(threads[1], NULL);
     __atomic_store_n(&done, 1, __ATOMIC_RELEASE);
     pthread_join(threads[2], NULL);
-    pp_stream_set_journal(stream, NULL, 0);
+    pp_stream_set_journal(stream, NULL, NULL, 0);
     pp_stream_unref(stream);
     pp_journal_close(journal);
     return 0;

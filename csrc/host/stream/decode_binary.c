@@ -130,9 +130,18 @@ static bool read_metric(span in, sparkplug_metric *metric)
     return true;
 }
 
-/* Target by alias, or by name; a metric with both is a birth and teaches the alias. */
-static int target_of(pp_stream_config *config, const sparkplug_metric *metric)
+static void teach(pp_decoder *decoder, uint64_t alias, int target)
 {
+    if (!decoder->taught)
+        memcpy(decoder->alias_before, decoder->config.alias, sizeof decoder->alias_before);
+    decoder->taught = true;
+    decoder->config.alias[alias] = (int16_t)target;
+}
+
+/* Target by alias, or by name; a metric with both is a birth and teaches the alias. */
+static int target_of(pp_decoder *decoder, const sparkplug_metric *metric)
+{
+    const pp_stream_config *config = &decoder->config;
     size_t length = (size_t)(metric->name.end - metric->name.p);
     bool has_alias = metric->has_alias && metric->alias < PP_ALIASES_MAX;
     if (!length)
@@ -143,7 +152,7 @@ static int target_of(pp_stream_config *config, const sparkplug_metric *metric)
             memcmp(config->keys[k].name, metric->name.p, length) == 0)
             target = config->keys[k].target;
     if (has_alias && target != PP_TO_NOWHERE)
-        config->alias[metric->alias] = (int16_t)target;
+        teach(decoder, metric->alias, target);
     return target;
 }
 
@@ -166,10 +175,10 @@ typedef struct sparkplug_payload {
     bool metric_timed; /* the time is a metric's */
 } sparkplug_payload;
 
-static pp_refusal store_metric(pp_stream_config *config, const sparkplug_metric *metric,
+static pp_refusal store_metric(pp_decoder *decoder, const sparkplug_metric *metric,
                                sparkplug_payload *payload, pp_rows *rows)
 {
-    int target = target_of(config, metric);
+    int target = target_of(decoder, metric);
     if (target == PP_TO_NOWHERE || (!metric->valued && !metric->null))
         return PP_REFUSED_NOT;
     if (target >= 0) {
@@ -190,7 +199,7 @@ static pp_refusal store_metric(pp_stream_config *config, const sparkplug_metric 
         payload->metric_timed = true;
     } else if (target == PP_TO_SEQ) {
         rows->seq = whole;
-        rows->short_seq = false;
+        rows->seq_bits = 64;
     } else if (target == PP_TO_BOOT) {
         rows->boot = whole;
     }
@@ -233,9 +242,10 @@ static pp_refusal finish_row(const pp_stream_config *config, const sparkplug_pay
     return PP_REFUSED_NOT;
 }
 
-pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, size_t length,
+pp_refusal pp_decode_sparkplug(pp_decoder *decoder, const uint8_t *data, size_t length,
                                pp_rows *rows)
 {
+    const pp_stream_config *config = &decoder->config;
     PP_ASSERT(config->channels >= 1 && config->channels <= PP_STREAM_CHANNELS_MAX);
     span in = {data, data + length};
     span part;
@@ -254,7 +264,7 @@ pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, si
             sparkplug_metric metric = {0};
             if (!read_metric(part, &metric))
                 return PP_REFUSED_SYNTAX;
-            pp_refusal why = store_metric(config, &metric, &payload, rows);
+            pp_refusal why = store_metric(decoder, &metric, &payload, rows);
             if (why != PP_REFUSED_NOT)
                 return why;
         } else if (tag == 1 << 3) {
@@ -267,7 +277,7 @@ pp_refusal pp_decode_sparkplug(pp_stream_config *config, const uint8_t *data, si
                 return PP_REFUSED_SYNTAX;
             if (rows->seq < 0) {
                 rows->seq = (int64_t)(value & 255);
-                rows->short_seq = true;
+                rows->seq_bits = 8;
             }
         } else if (!skip_field(&in, tag)) {
             return PP_REFUSED_SYNTAX;
@@ -356,8 +366,10 @@ pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *bytes
         __builtin_mul_overflow((int64_t)step, (int64_t)count * unit, &last) ||
         __builtin_add_overflow(first, last, &last))
         return PP_REFUSED_NUMBER;
-    if (layout->seq.at >= 0)
+    if (layout->seq.at >= 0) {
         rows->seq = (int64_t)seq;
+        rows->seq_bits = 8 * layout->seq.size;
+    }
     for (int64_t i = 0; i < (int64_t)count; i++)
         rows->time[i] = first + i * (int64_t)step * unit;
     rows->count = (int)count;

@@ -2,6 +2,8 @@
  * outlives a killed process. A record is whole when its length is set (stored last) and its
  * checksum fits. */
 #define _GNU_SOURCE
+#include "polepair/journal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -9,102 +11,80 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "polepair/journal.h"
+#include "segment.h"
 
-enum { HEADER = 64, RECORD = 24, NAME = 4096 };
-static const char magic[8] = "PPJRNL1\n";
-
-/* length: of the bytes, stored last; 0: no record here. Then the bytes, padded to 8. */
-typedef struct record {
-    uint32_t length, check; /* check: CRC-32C of the rest and the bytes, xor length */
-    int64_t arrival_ns;
-    int32_t number; /* of the stream */
-    uint32_t reserved;
-} record;
-_Static_assert(sizeof(record) == RECORD, "records are packed");
+enum { NAME = 4096, CLOSED_MAX = 32, PAGE = 4096, BLOCK = 1 << 14 };
 
 struct pp_journal {
     char folder[NAME - 64];
-    size_t size, pending; /* of a segment; bytes not yet synced, atomic */
+    size_t usual;         /* size of a segment */
+    size_t size, pending; /* of this one; bytes not yet synced, atomic */
     uint64_t spare;       /* bytes of the disk that it leaves free */
     uint64_t segment;     /* number of the newest one */
     uint64_t offset;      /* of the next record in it, atomic */
     char *map;            /* its bytes */
-    int fd, synced_fd;    /* fd: -1 while there is no segment */
-    pthread_mutex_t lock; /* of fd against the syncing thread */
+    uint32_t salt, index; /* of it; of the next record */
+    pp_describe describe;
+    const void *context;
+    int fd;                 /* -1 while there is no segment */
+    int closed[CLOSED_MAX]; /* segments that are full and not yet synced */
+    int closed_count;
+    bool new_name;        /* in the folder, not yet synced */
+    pthread_mutex_t lock; /* of fd, closed and new_name against the syncing thread */
 };
 
-#if defined __x86_64__
-__attribute__((target("sse4.2"))) static uint32_t crc32c_fast(uint32_t crc, const uint8_t *p,
-                                                              size_t length)
+static void segment_name(const pp_journal *journal, uint64_t number, const char *suffix, char *name)
 {
-    uint64_t wide = crc;
-    uint64_t word;
-    for (; length >= 8; length -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        wide = __builtin_ia32_crc32di(wide, word);
-    }
-    for (; length; length--)
-        wide = __builtin_ia32_crc32qi((uint32_t)wide, *p++);
-    return (uint32_t)wide;
-}
-#endif
-
-static uint32_t crc32c_plain(uint32_t crc, const uint8_t *p, size_t length)
-{
-    while (length--) {
-        crc ^= *p++;
-        for (int bit = 0; bit < 8; bit++)
-            crc = crc >> 1 ^ (0x82f63b78 & (0u - (crc & 1)));
-    }
-    return crc;
+    snprintf(name, NAME, "%s/%016llx%s", journal->folder, (unsigned long long)number, suffix);
 }
 
-/* CRC-32C (RFC 3720, B.4). */
-static uint32_t crc32c(uint32_t crc, const void *p, size_t length)
+static int folder_sync(const pp_journal *journal)
 {
-#if defined __x86_64__
-    if (__builtin_cpu_supports("sse4.2"))
-        return crc32c_fast(crc, p, length);
-#endif
-    return crc32c_plain(crc, p, length);
+    int fd = open(journal->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return error;
 }
 
-static uint32_t checksum(const record *header, const void *bytes, uint32_t length)
-{
-    uint32_t crc = crc32c(~0u, &header->arrival_ns, RECORD - 8);
-    return crc32c(crc, bytes, length) ^ length;
-}
-
-static size_t record_size(size_t length) { return RECORD + (length + 7) / 8 * 8; }
-
-static void segment_name(const pp_journal *journal, uint64_t number, char *name)
-{
-    snprintf(name, NAME, "%s/%016llx.journal", journal->folder, (unsigned long long)number);
-}
-
+/* The syncing thread still owes it a sync; where it owes too many already, that is done here. */
 static void close_segment(pp_journal *journal)
 {
     if (journal->fd < 0)
         return;
     munmap(journal->map, journal->size);
     pthread_mutex_lock(&journal->lock);
-    if (journal->synced_fd >= 0)
-        close(journal->synced_fd);
-    journal->synced_fd = journal->fd; /* the syncing thread still owes it a sync */
+    if (journal->closed_count == CLOSED_MAX) {
+        int oldest = journal->closed[0];
+        fdatasync(oldest);
+        close(oldest);
+        memmove(journal->closed, journal->closed + 1, (CLOSED_MAX - 1) * sizeof(int));
+        journal->closed_count--;
+    }
+    journal->closed[journal->closed_count++] = journal->fd;
     journal->fd = -1;
     pthread_mutex_unlock(&journal->lock);
 }
 
-static bool disk_has_room(const pp_journal *journal)
+static bool has_free(const pp_journal *journal, uint64_t bytes)
 {
     struct statvfs disk;
-    return statvfs(journal->folder, &disk) ||
-           (uint64_t)disk.f_bavail * disk.f_frsize >= journal->size + journal->spare;
+    return statvfs(journal->folder, &disk) || (uint64_t)disk.f_bavail * disk.f_frsize >= bytes;
+}
+
+/* Segments that are stored and removed, but not yet synced, still hold their blocks. */
+static bool disk_has_room(pp_journal *journal, size_t size)
+{
+    uint64_t bytes = size + journal->spare;
+    if (has_free(journal, bytes))
+        return true;
+    pp_journal_sync(journal);
+    return has_free(journal, bytes);
 }
 
 /* The file's memory with its blocks allocated, so that a full disk shows here and not as a fault at
@@ -120,137 +100,258 @@ static char *map_segment(int fd, size_t size)
     return map == MAP_FAILED ? NULL : map;
 }
 
-static bool open_segment(pp_journal *journal)
+static void write_record(char *map, uint64_t offset, pp_record head, uint32_t salt,
+                         const void *bytes, size_t length)
 {
-    char name[NAME];
-    if (!disk_has_room(journal)) {
-        errno = ENOSPC;
-        return false;
+    pp_record *record = (pp_record *)(map + offset);
+    head.length = 0;
+    head.check = pp_record_check(&head, bytes, (uint32_t)length, salt, offset);
+    *record = head;
+    memmove(record + 1, bytes, length); /* a description lies there already */
+    __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELEASE);
+}
+
+/* Header and descriptions of the segment `number`; the offset behind them, 0 where they do not
+ * fit. */
+static uint64_t begin_segment(const pp_journal *journal, char *map, size_t size, uint64_t number,
+                              uint32_t salt)
+{
+    uint64_t offset = PP_SEGMENT_HEADER;
+    uint8_t *words = (uint8_t *)map + offset + PP_SEGMENT_RECORD; /* where the first one lies */
+    size_t length =
+        journal->describe(journal->context, words, size - offset - 2 * PP_SEGMENT_RECORD);
+    if (length == 0 || offset + 2 * pp_record_size(length) > size)
+        return 0;
+    pp_segment_begin(map, number, salt);
+    for (uint32_t index = 0; index < 2; index++) {
+        pp_record head = {.index = index, .kind = PP_RECORD_DESCRIPTION};
+        write_record(map, offset, head, salt, words, length);
+        offset += pp_record_size(length);
     }
-    segment_name(journal, journal->segment + 1, name);
-    int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
+    return offset;
+}
+
+/* Makes the file under another name and renames it, so that no unfinished one is ever read. The
+ * size of a segment that holds `need` bytes besides its beginning. */
+static bool make_segment(pp_journal *journal, int fd, const char *made, size_t size)
+{
+    uint64_t number = journal->segment + 1;
+    uint32_t salt = 0;
+    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) != sizeof salt)
+        salt = (uint32_t)number * 2654435761u ^ (uint32_t)getpid();
+    char *map = map_segment(fd, size);
+    if (!map)
         return false;
-    char *map = map_segment(fd, journal->size);
-    if (!map) {
+    uint64_t offset = begin_segment(journal, map, size, number, salt);
+    char name[NAME];
+    segment_name(journal, number, ".journal", name);
+    if (!offset)
+        errno = EMSGSIZE;
+    if (!offset || rename(made, name)) {
         int error = errno;
-        close(fd);
-        unlink(name);
+        munmap(map, size);
         errno = error;
         return false;
     }
-    uint64_t number = ++journal->segment;
-    memcpy(map, magic, 8);
-    memcpy(map + 8, &number, 8);
     pthread_mutex_lock(&journal->lock);
+    journal->segment = number;
     journal->map = map;
+    journal->size = size;
+    journal->salt = salt;
+    journal->index = 2;
     journal->fd = fd;
-    journal->offset = HEADER;
+    journal->offset = offset;
+    journal->new_name = true;
     pthread_mutex_unlock(&journal->lock);
+    __atomic_add_fetch(&journal->pending, offset, __ATOMIC_RELAXED);
     return true;
+}
+
+static bool open_segment(pp_journal *journal, size_t need)
+{
+    char made[NAME];
+    size_t least = PP_SEGMENT_HEADER + need + 2 * pp_record_size(1 << 16);
+    size_t size = need > journal->usual / 2 ? journal->usual + least : journal->usual;
+    size = (size + PAGE - 1) / PAGE * PAGE;
+    if (!disk_has_room(journal, size)) {
+        errno = ENOSPC;
+        return false;
+    }
+    segment_name(journal, journal->segment + 1, ".new", made);
+    unlink(made);
+    int fd = open(made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return false;
+    if (make_segment(journal, fd, made, size))
+        return true;
+    int error = errno;
+    close(fd);
+    unlink(made);
+    errno = error;
+    return false;
 }
 
 pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t spare_bytes,
                             uint64_t after)
 {
-    PP_ASSERT(segment_bytes > HEADER + RECORD);
+    struct stat there;
     if (strlen(folder) >= NAME - 64) {
         errno = ENAMETOOLONG;
         return NULL;
     }
+    if (stat(folder, &there))
+        return NULL;
     pp_journal *journal = calloc(1, sizeof *journal);
     if (!journal)
         return NULL;
     strcpy(journal->folder, folder);
-    journal->size = (segment_bytes + 4095) / 4096 * 4096;
+    journal->usual = segment_bytes;
     journal->spare = spare_bytes;
     journal->segment = after;
     journal->fd = -1;
-    journal->synced_fd = -1;
     pthread_mutex_init(&journal->lock, NULL);
-    if (!open_segment(journal)) {
-        int error = errno;
-        pp_journal_close(journal);
-        errno = error;
-        return NULL;
-    }
     return journal;
 }
 
 void pp_journal_close(pp_journal *journal)
 {
     close_segment(journal);
-    if (journal->synced_fd >= 0) {
-        fdatasync(journal->synced_fd);
-        close(journal->synced_fd);
-    }
+    pp_journal_sync(journal);
+    for (int i = 0; i < journal->closed_count; i++)
+        close(journal->closed[i]);
     pthread_mutex_destroy(&journal->lock);
     free(journal);
 }
 
-bool pp_journal_append(pp_journal *journal, int number, int64_t arrival_ns, const void *bytes,
-                       size_t length)
+bool pp_journal_begin(pp_journal *journal, pp_describe describe, const void *context)
 {
-    size_t need = record_size(length);
-    if (length == 0 || need > journal->size - HEADER)
-        return length == 0;
+    journal->describe = describe;
+    journal->context = context;
+    close_segment(journal);
+    return open_segment(journal, 0);
+}
+
+bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, const void *bytes, size_t length)
+{
+    size_t need = pp_record_size(length);
+    PP_ASSERT(length > 0 && length <= UINT32_MAX && journal->describe);
     if (journal->fd >= 0 && journal->offset + need > journal->size)
         close_segment(journal);
-    if (journal->fd < 0 && !open_segment(journal))
+    if (journal->fd < 0 && !open_segment(journal, need))
         return false;
-    record *header = (record *)(journal->map + journal->offset);
-    header->arrival_ns = arrival_ns;
-    header->number = number;
-    header->reserved = 0;
     PP_ASSERT(journal->offset % 8 == 0 && journal->offset + need <= journal->size);
-    memcpy(header + 1, bytes, length);
-    header->check = checksum(header, bytes, (uint32_t)length);
-    __atomic_store_n(&header->length, (uint32_t)length, __ATOMIC_RELEASE);
+    pp_record head = {.arrival_ns = arrival_ns, .index = journal->index++};
+    write_record(journal->map, journal->offset, head, journal->salt, bytes, length);
     __atomic_store_n(&journal->offset, journal->offset + need, __ATOMIC_RELEASE);
     __atomic_add_fetch(&journal->pending, need, __ATOMIC_RELAXED);
     return true;
 }
 
-/* 0 or errno; nothing to do for -1. */
-static int sync_and_close(int fd)
+void pp_journal_describe_again(pp_journal *journal)
 {
-    if (fd < 0)
-        return 0;
+    if (journal->fd < 0)
+        return;
+    uint64_t offset = journal->offset;
+    size_t head = offset + PP_SEGMENT_RECORD;
+    uint8_t *words = (uint8_t *)journal->map + head;
+    size_t length = 0;
+    if (head < journal->size)
+        length = journal->describe(journal->context, words, journal->size - head);
+    if (length == 0) { /* no room: the next segment begins with it */
+        if (head < journal->size)
+            memset(words, 0, journal->size - head);
+        close_segment(journal);
+        return;
+    }
+    pp_record record = {.index = journal->index++, .kind = PP_RECORD_DESCRIPTION};
+    write_record(journal->map, offset, record, journal->salt, words, length);
+    __atomic_store_n(&journal->offset, offset + pp_record_size(length), __ATOMIC_RELEASE);
+    __atomic_add_fetch(&journal->pending, pp_record_size(length), __ATOMIC_RELAXED);
+}
+
+/* After a failed sync the kernel may take the pages for clean: they are written once more. */
+static void write_again(int fd, uint64_t length)
+{
+    char block[BLOCK];
+    for (uint64_t at = 0; at < length; at += BLOCK) {
+        size_t want = length - at < BLOCK ? (size_t)(length - at) : BLOCK;
+        ssize_t got = pread(fd, block, want, (off_t)at);
+        if (got > 0 && pwrite(fd, block, (size_t)got, (off_t)at) != got)
+            return;
+    }
+}
+
+/* What a sync is about to write. */
+typedef struct debt {
+    int closed[CLOSED_MAX];
+    int closed_count;
+    int fd;         /* the newest segment's, a copy; -1: none */
+    uint64_t whole; /* bytes of it that nobody writes to any more: whole pages */
+    size_t pending;
+    bool new_name;
+} debt;
+
+static debt take_debt(pp_journal *journal)
+{
+    debt owed = {.pending = __atomic_exchange_n(&journal->pending, 0, __ATOMIC_RELAXED), .fd = -1};
+    pthread_mutex_lock(&journal->lock);
+    memcpy(owed.closed, journal->closed, sizeof owed.closed);
+    owed.closed_count = journal->closed_count;
+    owed.new_name = journal->new_name;
+    journal->closed_count = 0;
+    journal->new_name = false;
+    if (journal->fd >= 0 && owed.pending)
+        owed.fd = dup(journal->fd);
+    if (owed.fd >= 0)
+        owed.whole = __atomic_load_n(&journal->offset, __ATOMIC_ACQUIRE) / PAGE * PAGE;
+    pthread_mutex_unlock(&journal->lock);
+    return owed;
+}
+
+/* Takes back what could not be written. */
+static void keep_debt(pp_journal *journal, const debt *owed)
+{
+    __atomic_add_fetch(&journal->pending, owed->pending + 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&journal->lock);
+    journal->new_name |= owed->new_name;
+    for (int i = 0; i < owed->closed_count; i++) {
+        if (journal->closed_count < CLOSED_MAX)
+            journal->closed[journal->closed_count++] = owed->closed[i];
+        else
+            close(owed->closed[i]);
+    }
+    pthread_mutex_unlock(&journal->lock);
+}
+
+static int sync_file(int fd, uint64_t length)
+{
     int error = fdatasync(fd) ? errno : 0;
-    close(fd);
+    if (error)
+        write_again(fd, length);
     return error;
 }
 
 int pp_journal_sync(pp_journal *journal)
 {
-    if (__atomic_exchange_n(&journal->pending, 0, __ATOMIC_RELAXED) == 0)
-        return 0;
-    pthread_mutex_lock(&journal->lock);
-    int old = journal->synced_fd;
-    int now = journal->fd >= 0 ? dup(journal->fd) : -1;
-    journal->synced_fd = -1;
-    pthread_mutex_unlock(&journal->lock);
-    int error = sync_and_close(old);
-    int error_now = sync_and_close(now);
-    return error_now ? error_now : error;
-}
-
-bool pp_journal_next(const uint8_t *segment, size_t size, uint64_t *offset, pp_record_view *view)
-{
-    uint64_t at = *offset < HEADER ? HEADER : *offset;
-    if (size < HEADER || memcmp(segment, magic, 8) != 0 || at > size || size - at < RECORD)
-        return false;
-    record header;
-    memcpy(&header, segment + at, RECORD);
-    uint32_t length = __atomic_load_n((const uint32_t *)(segment + at), __ATOMIC_ACQUIRE);
-    if (length == 0 || record_size(length) > size - at)
-        return false;
-    memcpy(&header, segment + at, RECORD);
-    const uint8_t *bytes = segment + at + RECORD;
-    if (checksum(&header, bytes, length) != header.check)
-        return false;
-    *view = (pp_record_view){
-        .number = header.number, .arrival_ns = header.arrival_ns, .bytes = bytes, .length = length};
-    *offset = at + record_size(length);
-    return true;
+    debt owed = take_debt(journal);
+    int error = owed.new_name ? folder_sync(journal) : 0;
+    debt left = {.pending = owed.pending, .new_name = error != 0};
+    for (int i = 0; i < owed.closed_count; i++) {
+        struct stat file;
+        uint64_t length = fstat(owed.closed[i], &file) ? 0 : (uint64_t)file.st_size;
+        int failed = sync_file(owed.closed[i], length);
+        if (failed)
+            left.closed[left.closed_count++] = owed.closed[i];
+        else
+            close(owed.closed[i]);
+        error = failed ? failed : error;
+    }
+    if (owed.fd >= 0) {
+        int failed = sync_file(owed.fd, owed.whole);
+        close(owed.fd);
+        error = failed ? failed : error;
+    }
+    if (error)
+        keep_debt(journal, &left);
+    return error;
 }

@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-/* A number that low is a fresh start when it is far behind. */
-enum { FRESH = 1024 };
+/* A jump of a 32-bit number that is no gap but a new beginning; and one that needs a newer time. */
+enum { LEAP = 1 << 30, FAR = 1 << 20 };
 
 static void add_gap(pp_sequence *sequence, int64_t first, int64_t end)
 {
     PP_ASSERT(first < end && sequence->gaps >= 0 && sequence->gaps <= PP_GAPS_MAX);
-    /* Without room the oldest is given up: what comes of it later counts as a duplicate. */
+    /* Without room the oldest is given up: what comes of it later counts as a restart. */
     if (sequence->gaps == PP_GAPS_MAX) {
         memmove(sequence->gap_first, sequence->gap_first + 1,
                 sizeof sequence->gap_first - sizeof sequence->gap_first[0]);
@@ -38,53 +38,111 @@ static bool fill_gap(pp_sequence *sequence, int64_t seq, int64_t end)
         int64_t behind = sequence->gap_end[k];
         if (seq < first || end > behind)
             continue;
-        if (seq > first && end < behind)
-            add_gap(sequence, end, behind); /* order among gaps does not matter */
         if (seq > first)
             sequence->gap_end[k] = seq;
         else if (end < behind)
             sequence->gap_first[k] = end;
         else
             remove_gap(sequence, k);
+        if (seq > first && end < behind)
+            add_gap(sequence, end, behind); /* order among gaps does not matter */
         return true;
     }
     return false;
 }
 
-/* What is known of a number that lies behind, from its own time: the same message again, or another
- * under its number. */
-static pp_memory *memory_of(pp_sequence *sequence, int64_t seq, int64_t count)
+static uint64_t mixed(uint64_t value)
 {
-    return &sequence->memory[(uint64_t)(seq / count) % PP_MEMORY];
+    value *= 0x9e3779b97f4a7c15;
+    return value ^ value >> 29;
 }
 
-static pp_order classify_behind(pp_sequence *sequence, int64_t seq, int64_t count, int64_t time_ns,
-                                bool counted)
+/* Tells this message from every other, but for chance (2^-64). Never 0. */
+static uint64_t mark_of(const pp_numbers *message)
 {
-    const pp_memory *memory = memory_of(sequence, seq, count);
-    if (!counted && memory->seq == seq)
-        return memory->time == time_ns ? PP_ORDER_DUPLICATE : PP_ORDER_RESTART;
-    if (!counted && time_ns > sequence->last_time)
+    uint64_t mark = mixed((uint64_t)message->seq) + (uint64_t)message->time_ns;
+    mark = mixed(mark) + (uint64_t)message->boot;
+    mark = mixed(mark) + (uint64_t)message->count;
+    return mixed(mark ^ message->content) | 1;
+}
+
+static uint8_t *crowd_of(pp_sequence *sequence, uint64_t mark)
+{
+    return &sequence->crowd[(mark >> 1) % PP_CROWDS];
+}
+
+static bool is_recent(pp_sequence *sequence, uint64_t mark)
+{
+    bool found = false;
+    if (*crowd_of(sequence, mark) == 0)
+        return false;
+    for (int i = 0; i < PP_RECENT; i++)
+        found |= sequence->recent[i] == mark;
+    return found;
+}
+
+/* A crowd of 255 is not counted any more: it stays. */
+static void count_crowd(pp_sequence *sequence, uint64_t mark, int by)
+{
+    uint8_t *crowd = crowd_of(sequence, mark);
+    if (*crowd < 255)
+        *crowd = (uint8_t)(*crowd + by);
+}
+
+void pp_sequence_remember(pp_sequence *sequence, uint64_t mark)
+{
+    uint64_t *place = &sequence->recent[sequence->recent_at];
+    if (*place)
+        count_crowd(sequence, *place, -1);
+    *place = mark;
+    count_crowd(sequence, mark, 1);
+    sequence->recent_at = (sequence->recent_at + 1) % PP_RECENT;
+}
+
+static bool other_boot(const pp_sequence *sequence, const pp_numbers *message)
+{
+    return message->boot >= 0 && sequence->boot >= 0 && message->boot != sequence->boot;
+}
+
+/* A number that came modulo 2^bits, nearest to the one expected; as it is where the device counts
+ * anew. */
+static void unroll(const pp_sequence *sequence, pp_numbers *message)
+{
+    int64_t next = sequence->next;
+    if (message->bits >= 64 || next < 0 || other_boot(sequence, message))
+        return;
+    int unused = 64 - message->bits;
+    int64_t ahead = (int64_t)((uint64_t)(message->seq - next) << unused) >> unused;
+    bool leap = ahead >= LEAP || (ahead >= FAR && message->time_ns <= sequence->time);
+    if (!leap && next + ahead >= 0)
+        message->seq = next + ahead;
+}
+
+/* Of a number behind the newest, by a message that did not come before. Without a boot number a
+ * newer time tells a new start. */
+static pp_order classify_behind(pp_sequence *sequence, const pp_numbers *message, int64_t *lost)
+{
+    int64_t end = message->seq + message->count;
+    bool counted = message->boot >= 0 && sequence->boot >= 0;
+    if (!counted && message->time_ns > sequence->time)
         return PP_ORDER_RESTART;
-    if (fill_gap(sequence, seq, seq + count))
+    if (end <= sequence->first)
         return PP_ORDER_LATE;
-    bool again = sequence->next - seq > FRESH && seq < FRESH;
-    if ((!counted && again) || seq + count > sequence->next)
+    if (!fill_gap(sequence, message->seq, end))
         return PP_ORDER_RESTART;
-    return PP_ORDER_DUPLICATE;
+    *lost = -message->count;
+    return PP_ORDER_LATE;
 }
 
-static pp_order classify(pp_sequence *sequence, int64_t seq, int64_t count, int64_t time_ns,
-                         int64_t boot)
+static pp_order classify(pp_sequence *sequence, const pp_numbers *message, int64_t *lost)
 {
-    bool counted = boot >= 0 && sequence->boot >= 0;
     if (sequence->next < 0)
         return PP_ORDER_NEW;
-    if (counted && boot != sequence->boot)
+    if (other_boot(sequence, message))
         return PP_ORDER_RESTART;
-    if (seq >= sequence->next)
+    if (message->seq >= sequence->next)
         return PP_ORDER_NEW;
-    return classify_behind(sequence, seq, count, time_ns, counted);
+    return classify_behind(sequence, message, lost);
 }
 
 void pp_sequence_start(pp_sequence *sequence)
@@ -92,33 +150,35 @@ void pp_sequence_start(pp_sequence *sequence)
     memset(sequence, 0, sizeof *sequence);
     sequence->next = -1;
     sequence->boot = -1;
-    for (int i = 0; i < PP_MEMORY; i++)
-        sequence->memory[i].seq = -1;
 }
 
-pp_order pp_sequence_take(pp_sequence *sequence, int64_t seq, int64_t count, int64_t time_ns,
-                          int64_t boot, int64_t *lost)
+static void begin_at(pp_sequence *sequence, const pp_numbers *message)
 {
-    PP_ASSERT(count >= 1);
-    pp_order order = classify(sequence, seq, count, time_ns, boot);
-    *lost = order == PP_ORDER_LATE ? -count : 0;
-    if (order == PP_ORDER_DUPLICATE)
-        return order;
-    if (order == PP_ORDER_RESTART || sequence->next < 0) {
-        pp_sequence_start(sequence);
-        sequence->next = seq;
-        sequence->boot = boot;
-        sequence->last_time = time_ns;
-    }
-    *memory_of(sequence, seq, count) = (pp_memory){seq, time_ns};
+    sequence->gaps = 0;
+    sequence->first = message->seq;
+    sequence->next = message->seq;
+    sequence->boot = message->boot;
+}
+
+pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *lost)
+{
+    PP_ASSERT(message->count >= 1 && message->seq >= 0);
+    uint64_t mark = mark_of(message);
+    unroll(sequence, message);
+    *lost = 0;
+    if (is_recent(sequence, mark))
+        return PP_ORDER_DUPLICATE;
+    pp_order order = classify(sequence, message, lost);
+    if (order == PP_ORDER_RESTART || sequence->next < 0)
+        begin_at(sequence, message);
+    pp_sequence_remember(sequence, mark);
     if (order == PP_ORDER_LATE)
         return order;
-    if (seq > sequence->next) {
-        *lost = seq - sequence->next;
-        add_gap(sequence, sequence->next, seq);
+    if (message->seq > sequence->next) {
+        *lost = message->seq - sequence->next;
+        add_gap(sequence, sequence->next, message->seq);
     }
-    sequence->next = seq + count;
-    if (time_ns > sequence->last_time)
-        sequence->last_time = time_ns;
+    sequence->next = message->seq + message->count;
+    sequence->time = message->time_ns;
     return order;
 }

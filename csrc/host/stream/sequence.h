@@ -2,22 +2,25 @@
 #ifndef PP_HOST_SEQUENCE_H
 #define PP_HOST_SEQUENCE_H
 
-#include "polepair/format.h"
+#include "polepair/decoder.h"
 
-/* How a message stands to those before it. */
-typedef enum pp_order {
-    PP_ORDER_NEW,       /* ahead of all before it */
-    PP_ORDER_LATE,      /* out of a gap */
-    PP_ORDER_DUPLICATE, /* came already: to be dropped */
-    PP_ORDER_RESTART    /* the device counts anew */
-} pp_order;
+/* What a message says of itself. */
+typedef struct pp_numbers {
+    int64_t seq;      /* of its first number, as it came; unrolled by pp_sequence_take */
+    int bits;         /* that seq counts with */
+    int64_t count;    /* of numbers, at least 1 */
+    int64_t time_ns;  /* of the first sample */
+    int64_t boot;     /* -1: none */
+    uint64_t content; /* something of what else is in it */
+} pp_numbers;
 
 /* Nothing came yet. */
 void pp_sequence_start(pp_sequence *sequence);
-/* Judges numbers [seq, seq + count) of a message with that time and boot number (-1: none), and
- * takes note of them. *lost changes by the numbers now missing (less than 0 when a gap is
- * filled). */
-pp_order pp_sequence_take(pp_sequence *sequence, int64_t seq, int64_t count, int64_t time_ns,
-                          int64_t boot, int64_t *lost);
+/* Judges numbers [seq, seq + count) and takes note of them. *lost changes by the numbers now
+ * missing. A message is dropped as a duplicate only when that very one is among the PP_RECENT
+ * newest: what cannot be told is taken. */
+pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *lost);
+/* Takes note of a mark (not 0), and forgets the oldest. */
+void pp_sequence_remember(pp_sequence *sequence, uint64_t mark);
 
 #endif

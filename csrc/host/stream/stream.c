@@ -12,24 +12,26 @@
 #include <unistd.h>
 
 #include "../clock.h"
-#include "decode.h"
-#include "sequence.h"
 
-enum { ARRIVAL, SEQ, TIME, FIRST_CHANNEL, PAGE_ROWS = 512, ROOM_MAX = 65535 };
+enum { ARRIVAL, SEQ, TIME, FIRST_CHANNEL, PAGE_ROWS = 512 };
+
+/* More are not counted. */
+#define LOST_MAX ((int64_t)1 << 61)
 
 struct pp_stream {
-    pp_stream_config config;
-    pp_json_memory memory;
+    pp_decoder decoder;
     int references;   /* atomic */
     int64_t capacity; /* rows, whole pages */
     int room;         /* rows that one message may have */
+    int channels;
     char *column[FIRST_CHANNEL + PP_STREAM_CHANNELS_MAX];
-    int64_t head; /* rows published so far; atomic */
-    pp_sequence sequence;
+    int64_t head;            /* rows published so far; atomic */
     pp_stream_counts counts; /* atomic, each by itself */
-    pp_journal *journal;     /* NULL: none; atomic */
-    int number;              /* of this stream in its journal */
-    int waiting;             /* readers; atomic */
+    pp_journal *journal;     /* NULL: none */
+    uint8_t *about;          /* what the journal's segments say of the stream */
+    size_t about_length;
+    int waiting;            /* readers; atomic */
+    pthread_mutex_t taking; /* one message at a time: decoder, counts' writer, journal, about */
     pthread_mutex_t lock;
     pthread_cond_t news; /* the head went on */
 };
@@ -58,29 +60,31 @@ static size_t column_bytes(const pp_stream *stream) { return (size_t)stream->cap
 
 static void free_stream(pp_stream *stream)
 {
-    for (int column = 0; column < FIRST_CHANNEL + stream->config.channels; column++)
+    for (int column = 0; column < FIRST_CHANNEL + stream->channels; column++)
         if (stream->column[column])
             munmap(stream->column[column], 2 * column_bytes(stream));
     pthread_cond_destroy(&stream->news);
     pthread_mutex_destroy(&stream->lock);
+    pthread_mutex_destroy(&stream->taking);
+    free(stream->about);
     free(stream);
 }
 
 pp_stream *pp_stream_new(const pp_stream_config *config)
 {
-    PP_ASSERT(config->channels >= 1 && config->channels <= PP_STREAM_CHANNELS_MAX);
-    PP_ASSERT(config->capacity >= 1 && config->time_unit >= 1);
-    PP_ASSERT(config->key_count >= 0 && config->key_count <= PP_KEYS_MAX);
+    PP_ASSERT(!pp_config_fault(config) && config->capacity >= 1);
     pp_stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return NULL;
-    stream->config = *config;
+    pp_stream_config own = *config;
     stream->capacity = (config->capacity + PAGE_ROWS - 1) / PAGE_ROWS * PAGE_ROWS;
-    stream->room = ROOM_MAX;
-    if (stream->capacity / 4 < ROOM_MAX)
-        stream->room = (int)(stream->capacity / 4);
+    if (stream->capacity / 4 < own.room)
+        own.room = (int)(stream->capacity / 4);
+    pp_decoder_start(&stream->decoder, &own);
+    stream->room = own.room;
+    stream->channels = own.channels;
     stream->references = 1;
-    pp_sequence_start(&stream->sequence);
+    pthread_mutex_init(&stream->taking, NULL);
     pthread_mutex_init(&stream->lock, NULL);
     pp_monotonic(&stream->news);
     for (int column = 0; column < FIRST_CHANNEL + config->channels; column++) {
@@ -106,10 +110,74 @@ void pp_stream_unref(pp_stream *stream)
         free_stream(stream);
 }
 
-void pp_stream_set_journal(pp_stream *stream, pp_journal *journal, int number)
+void pp_stream_copy_decoder(pp_stream *stream, pp_decoder *copy)
 {
-    stream->number = number;
-    __atomic_store_n(&stream->journal, journal, __ATOMIC_RELEASE);
+    pthread_mutex_lock(&stream->taking);
+    *copy = stream->decoder;
+    pthread_mutex_unlock(&stream->taking);
+}
+
+void pp_stream_learn(pp_stream *stream, const pp_decoder *from)
+{
+    pthread_mutex_lock(&stream->taking);
+    pp_decoder_learn(&stream->decoder, from);
+    pthread_mutex_unlock(&stream->taking);
+}
+
+/* What a segment begins with. */
+static size_t describe_segment(const void *context, uint8_t *out, size_t room)
+{
+    const pp_stream *stream = context;
+    return pp_decoder_describe(&stream->decoder, stream->about, stream->about_length, false, out,
+                               room);
+}
+
+static int begin_journal(pp_stream *stream, pp_journal *journal, const void *about, size_t length)
+{
+    uint8_t *copy = malloc(length + 1);
+    if (!copy)
+        return ENOMEM;
+    memcpy(copy, about, length);
+    free(stream->about);
+    stream->about = copy;
+    stream->about_length = length;
+    return pp_journal_begin(journal, describe_segment, stream) ? 0 : errno;
+}
+
+int pp_stream_set_journal(pp_stream *stream, pp_journal *journal, const void *about, size_t length)
+{
+    PP_ASSERT(length <= PP_ABOUT_MAX);
+    pthread_mutex_lock(&stream->taking);
+    int error = journal ? begin_journal(stream, journal, about, length) : 0;
+    stream->journal = error ? NULL : journal;
+    pthread_mutex_unlock(&stream->taking);
+    return error;
+}
+
+/* The births that taught aliases are not sent again: they stay known. */
+static void change_config(pp_stream *stream, const pp_stream_config *config)
+{
+    pp_decoder before = stream->decoder;
+    pp_decoder *decoder = &stream->decoder;
+    decoder->config = *config;
+    decoder->config.room = before.config.room;
+    decoder->config.capacity = before.config.capacity;
+    memset(&decoder->memory, 0, sizeof decoder->memory);
+    pp_decoder_learn_aliases(decoder, &before);
+}
+
+int pp_stream_reformat(pp_stream *stream, const pp_stream_config *config)
+{
+    PP_ASSERT(!pp_config_fault(config));
+    if (config->channels != stream->channels)
+        return EINVAL;
+    pthread_mutex_lock(&stream->taking);
+    change_config(stream, config);
+    int error = 0;
+    if (stream->journal && !pp_journal_begin(stream->journal, describe_segment, stream))
+        error = errno;
+    pthread_mutex_unlock(&stream->taking);
+    return error;
 }
 
 /* A counter has one writer; readers may look at any time. */
@@ -123,65 +191,19 @@ static inline char *cell_at(const pp_stream *stream, int column, int64_t row)
     return stream->column[column] + (row % stream->capacity) * 8;
 }
 
-static pp_refusal decode_frame(pp_stream *stream, const uint8_t *bytes, size_t length,
-                               pp_rows *rows)
-{
-    pp_frame frame;
-    pp_refusal why = pp_frame_read(bytes, length, &frame);
-    if (why != PP_REFUSED_NOT)
-        return why;
-    if (frame.channels != stream->config.channels || frame.samples > rows->room)
-        return PP_REFUSED_COUNT;
-    if (frame.time_ns > INT64_MAX / 2 || frame.time_ns < INT64_MIN / 2)
-        return PP_REFUSED_NUMBER;
-    for (int i = 0; i < frame.samples; i++)
-        rows->time[i] = frame.time_ns + (int64_t)frame.dt_ns * i;
-    rows->count = frame.samples;
-    rows->seq = frame.seq;
-    rows->boot = frame.boot;
-    rows->dropped = frame.dropped;
-    return pp_frame_values(&frame, bytes, length, stream->config.scale, rows->column);
-}
-
-static pp_refusal decode_message(pp_stream *stream, const uint8_t *bytes, size_t length,
-                                 pp_rows *rows)
-{
-    switch (stream->config.format) {
-    case PP_FORMAT_JSON:
-        return pp_decode_json(&stream->config, &stream->memory, bytes, length, rows);
-    case PP_FORMAT_SPARKPLUG: return pp_decode_sparkplug(&stream->config, bytes, length, rows);
-    case PP_FORMAT_PACKED: return pp_decode_packed(&stream->config, bytes, length, rows);
-    default: return decode_frame(stream, bytes, length, rows);
-    }
-}
-
-/* A sequence number that came modulo 256, nearest to the one expected. */
-static int64_t full_number(const pp_stream *stream, int64_t seq)
-{
-    int64_t next = stream->sequence.next;
-    if (next < 0)
-        return seq;
-    return next + (int8_t)(uint8_t)(seq - next);
-}
-
 /* Counts what the sequence number tells. False for a duplicate. */
-static bool check_sequence(pp_stream *stream, pp_rows *rows)
+static bool count_order(pp_stream *stream, pp_rows *rows)
 {
     pp_stream_counts *counts = &stream->counts;
-    if (rows->seq < 0)
-        return true;
-    if (rows->short_seq)
-        rows->seq = full_number(stream, rows->seq);
     int64_t lost;
-    int64_t numbers = stream->config.seq_per_sample ? rows->count : 1;
-    switch (
-        pp_sequence_take(&stream->sequence, rows->seq, numbers, rows->time[0], rows->boot, &lost)) {
+    switch (pp_decoder_number(&stream->decoder, rows, &lost)) {
     case PP_ORDER_DUPLICATE: add_to(&counts->duplicates, 1); return false;
     case PP_ORDER_LATE: add_to(&counts->out_of_order, 1); break;
     case PP_ORDER_RESTART: add_to(&counts->restarts, 1); break;
     default: break;
     }
-    if (lost)
+    int64_t before = counts->lost;
+    if (lost && before + lost >= 0 && before < LOST_MAX)
         add_to(&counts->lost, lost);
     return true;
 }
@@ -201,7 +223,7 @@ static void publish(pp_stream *stream, const pp_rows *rows, int64_t arrival_ns)
     PP_ASSERT(rows->count >= 1 && rows->count <= stream->room);
     int64_t *arrival = (int64_t *)cell_at(stream, ARRIVAL, stream->head);
     int64_t *seq = (int64_t *)cell_at(stream, SEQ, stream->head);
-    int64_t step = stream->config.seq_per_sample && rows->seq >= 0;
+    int64_t step = stream->decoder.config.seq_per_sample && rows->seq >= 0;
     for (int i = 0; i < rows->count; i++) {
         arrival[i] = arrival_ns;
         seq[i] = rows->seq + i * step;
@@ -213,44 +235,49 @@ static void publish(pp_stream *stream, const pp_rows *rows, int64_t arrival_ns)
     wake_readers(stream);
 }
 
-bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
-                    int flags)
+/* One message, with nobody else at it. False: not journaled. */
+static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns)
 {
-    add_to(&stream->counts.messages, 1);
-    add_to(&stream->counts.bytes, (int64_t)length);
-    if (flags & PP_PUSH_RETAINED) {
-        add_to(&stream->counts.retained, 1);
-        return true;
-    }
     pp_rows rows;
-    rows.room = stream->room;
-    rows.count = 0;
-    rows.seq = -1;
-    rows.boot = -1;
-    rows.dropped = 0;
-    rows.short_seq = false;
     rows.time = (int64_t *)cell_at(stream, TIME, stream->head);
-    for (int channel = 0; channel < stream->config.channels; channel++)
+    for (int channel = 0; channel < stream->channels; channel++)
         rows.column[channel] = (double *)cell_at(stream, FIRST_CHANNEL + channel, stream->head);
-    pp_refusal why = PP_REFUSED_SIZE;
-    if (length <= stream->config.size_limit)
-        why = decode_message(stream, bytes, length, &rows);
+    pp_refusal why = pp_decoder_read(&stream->decoder, bytes, length, &rows);
     if (why != PP_REFUSED_NOT) {
         add_to(&stream->counts.refused[why], 1);
         return true;
     }
-    pp_journal *journal = __atomic_load_n(&stream->journal, __ATOMIC_ACQUIRE);
-    if (journal && !(flags & PP_PUSH_STORED) &&
-        !pp_journal_append(journal, stream->number, arrival_ns, bytes, length)) {
+    if (stream->journal && !pp_journal_append(stream->journal, arrival_ns, bytes, length)) {
+        pp_decoder_forget(&stream->decoder);
         add_to(&stream->counts.unjournaled, 1);
         return false;
     }
-    if (check_sequence(stream, &rows))
+    if (count_order(stream, &rows))
         publish(stream, &rows, arrival_ns);
+    if (stream->decoder.taught && stream->journal) /* a birth that is damaged later costs itself */
+        pp_journal_describe_again(stream->journal);
     return true;
 }
 
-const pp_stream_config *pp_stream_settings(const pp_stream *stream) { return &stream->config; }
+bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
+                    int flags)
+{
+    pthread_mutex_lock(&stream->taking);
+    add_to(&stream->counts.messages, 1);
+    add_to(&stream->counts.bytes, (int64_t)length);
+    bool kept = true;
+    if (flags & PP_PUSH_RETAINED)
+        add_to(&stream->counts.retained, 1);
+    else
+        kept = take(stream, bytes, length, arrival_ns);
+    pthread_mutex_unlock(&stream->taking);
+    return kept;
+}
+
+const pp_stream_config *pp_stream_settings(const pp_stream *stream)
+{
+    return &stream->decoder.config;
+}
 
 int64_t pp_stream_head(const pp_stream *stream)
 {
@@ -280,7 +307,7 @@ bool pp_stream_wait(pp_stream *stream, int64_t seen, double seconds)
 
 const void *pp_stream_column(const pp_stream *stream, int column, int64_t first)
 {
-    PP_ASSERT(column >= -FIRST_CHANNEL && column < stream->config.channels && first >= 0);
+    PP_ASSERT(column >= -FIRST_CHANNEL && column < stream->channels && first >= 0);
     return cell_at(stream, column + FIRST_CHANNEL, first);
 }
 
@@ -292,12 +319,4 @@ pp_stream_counts pp_stream_read_counts(const pp_stream *stream)
     for (size_t i = 0; i < sizeof counts / 8; i++)
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     return counts;
-}
-
-pp_sequence pp_stream_sequence(const pp_stream *stream) { return stream->sequence; }
-
-void pp_stream_resume(pp_stream *stream, const pp_sequence *sequence)
-{
-    PP_ASSERT(sequence->gaps >= 0 && sequence->gaps <= PP_GAPS_MAX);
-    stream->sequence = *sequence;
 }

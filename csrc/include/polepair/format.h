@@ -10,8 +10,10 @@ enum {
     PP_KEYS_MAX = PP_STREAM_CHANNELS_MAX + 8, /* channels and what else a message says */
     PP_NAME_MAX = 48,                         /* bytes, with the 0 at the end */
     PP_GAPS_MAX = 64,
-    PP_MEMORY = 64,
-    PP_ALIASES_MAX = 256
+    PP_RECENT = 1024, /* messages: more than a broker keeps under way */
+    PP_CROWDS = 16384,
+    PP_ALIASES_MAX = 256,
+    PP_ROOM_MAX = 65535 /* rows of a message */
 };
 
 typedef enum pp_format {
@@ -64,23 +66,26 @@ typedef struct pp_stream_config {
     double time_unit;                     /* ns per unit of the payload's time */
     int64_t capacity;                     /* rows kept; rounded up to whole pages */
     size_t size_limit;                    /* bytes of a message; larger ones are refused unread */
+    int room;                             /* rows that a message may have, 1 to PP_ROOM_MAX */
     bool seq_per_sample;                  /* the sequence number counts samples, not messages */
 } pp_stream_config;
 
-/* Time [ns] under which a number came; seq -1: none yet. */
-typedef struct pp_memory {
-    int64_t seq, time;
-} pp_memory;
+/* NULL, or what is wrong with a configuration (capacity apart). */
+const char *pp_config_fault(const pp_stream_config *config);
 
-/* Sequence numbers seen: everything up to next but the gaps, the newest 64 of them. */
+/* Sequence numbers seen: everything from first to next but the gaps, the newest 64 of them; and the
+ * newest messages themselves, by a mark each. */
 typedef struct pp_sequence {
-    int64_t next; /* -1: nothing yet */
+    int64_t next;  /* -1: nothing yet */
+    int64_t first; /* since the device started */
     int64_t gap_first[PP_GAPS_MAX];
     int64_t gap_end[PP_GAPS_MAX]; /* the number behind each gap */
     int gaps;
-    int64_t boot;                /* of the device; -1: it tells none */
-    int64_t last_time;           /* latest so far [ns] */
-    pp_memory memory[PP_MEMORY]; /* of the newest numbers, by number modulo PP_MEMORY */
+    int64_t boot;               /* of the device; -1: it tells none */
+    int64_t time;               /* under which the newest number came [ns] */
+    uint64_t recent[PP_RECENT]; /* marks of messages; 0: none */
+    int recent_at;              /* where the next one goes */
+    uint8_t crowd[PP_CROWDS];   /* of recent marks by their last bits: 0: it is none of them */
 } pp_sequence;
 
 #endif

@@ -1,13 +1,13 @@
 /* polepair/stream.h: messages of one source into columns. Host only; no thread of its own.
  *
- * pp_stream_push is called by one thread at a time (the network's, a serial reader's, a replay's):
- * it checks the size, journals, decodes, counts and publishes. Any thread may read: rows [first,
- * head) stay readable until the ring comes round, which pp_stream_floor tells. Column memory is
+ * pp_stream_push (from the network's thread, a serial reader's, a replay's; two at once wait for
+ * each other) decodes, journals, counts and publishes. Any thread may read: rows [first, head)
+ * stay readable until the ring comes round, which pp_stream_floor tells. Column memory is
  * mapped twice in a row, so every window of rows is contiguous. */
 #ifndef POLEPAIR_STREAM_H
 #define POLEPAIR_STREAM_H
 
-#include "polepair/format.h"
+#include "polepair/decoder.h"
 #include "polepair/journal.h"
 
 /* Counters; a stream's own since it was made. */
@@ -31,12 +31,19 @@ typedef struct pp_stream pp_stream;
 pp_stream *pp_stream_new(const pp_stream_config *config);
 void pp_stream_ref(pp_stream *stream);
 void pp_stream_unref(pp_stream *stream);
-/* Journals what is pushed from now on under this number; NULL ends it. The journal must outlive
- * that. */
-void pp_stream_set_journal(pp_stream *stream, pp_journal *journal, int number);
+/* Journals what is pushed from now on, in segments that begin with the stream's description and
+ * these words about it (at most PP_ABOUT_MAX bytes); NULL ends it, and nothing is appended after
+ * that returns. 0, or errno where the first segment cannot be made: then there is no journal. */
+int pp_stream_set_journal(pp_stream *stream, pp_journal *journal, const void *about, size_t length);
+/* Decodes what comes from now on as this says; the same channels. 0 or errno: EINVAL for another
+ * number of channels; another where the journal could not begin a new segment. */
+int pp_stream_reformat(pp_stream *stream, const pp_stream_config *config);
+/* All that decoding depends on, as it is now. */
+void pp_stream_copy_decoder(pp_stream *stream, pp_decoder *copy);
+/* As pp_decoder_learn. */
+void pp_stream_learn(pp_stream *stream, const pp_decoder *from);
 
-/* How a message came. */
-enum { PP_PUSH_RETAINED = 1, PP_PUSH_STORED = 2 /* from the journal: not journaled again */ };
+enum { PP_PUSH_RETAINED = 1 }; /* how a message came */
 /* Takes one message. False only where a journal is set and could not take it: do not
  * acknowledge. */
 bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
@@ -52,11 +59,6 @@ bool pp_stream_wait(pp_stream *stream, int64_t seen, double seconds);
  * (double). */
 const void *pp_stream_column(const pp_stream *stream, int column, int64_t first);
 pp_stream_counts pp_stream_read_counts(const pp_stream *stream);
-/* Which numbers came, and going on from there in another stream; both from the thread that
- * pushes. */
-pp_sequence pp_stream_sequence(const pp_stream *stream);
-void pp_stream_resume(pp_stream *stream, const pp_sequence *sequence);
-
 /* How another extension module reaches a stream: this, in a capsule of this name. */
 #define PP_STREAM_HANDLE "polepair.stream"
 

@@ -1,0 +1,56 @@
+"""Recorded rows as files for other programs, chunk by chunk: a recording is larger than memory."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import StoreError
+from ..files import replacing
+from .streams import Rows
+
+WHOLE = ("time", "seq", "arrival")
+
+
+def write_rows(rows: Rows, path) -> int:
+    """Rows as .parquet or .csv: time, seq and arrival as whole nanoseconds, then the channels; how many."""
+    return export(rows.channels, [rows], path)
+
+
+def export(channels, parts, path) -> int:
+    """The same of many Rows, one behind the other."""
+    path = Path(path)
+    writers = {".parquet": _write_parquet, ".csv": _write_csv}
+    if path.suffix not in writers:
+        raise StoreError(f"{path}: unknown kind of file, expected .parquet or .csv")
+    with replacing(path) as scratch:
+        return writers[path.suffix](scratch, channels, parts)
+
+
+def _columns(rows: Rows) -> list[np.ndarray]:
+    return [rows.time, rows.seq, rows.arrival, *rows.columns]
+
+
+def _write_parquet(scratch, channels, parts) -> int:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = [pa.int64()] * len(WHOLE) + [pa.float64()] * len(channels)
+    schema = pa.schema(list(zip((*WHOLE, *channels), kinds, strict=True)))
+    count = 0
+    with pq.ParquetWriter(scratch, schema, compression="zstd", write_page_checksum=True) as writer:
+        for rows in parts:
+            columns = [pa.array(c, k) for c, k in zip(_columns(rows), kinds, strict=True)]
+            writer.write_table(pa.table(columns, schema=schema))
+            count += len(rows)
+    return count
+
+
+def _write_csv(scratch, channels, parts) -> int:
+    count = 0
+    with open(scratch, "w", encoding="utf-8") as f:
+        f.write(",".join((*WHOLE, *channels)) + "\n")
+        for rows in parts:
+            columns = [c.tolist() for c in _columns(rows)]
+            f.writelines(",".join(map(repr, row)) + "\n" for row in zip(*columns, strict=True))
+            count += len(rows)
+    return count
