@@ -8,7 +8,7 @@ import weakref
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, plain, taken
+from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, taken
 from .streams import Format, Stream
 from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
@@ -227,7 +227,7 @@ class MqttSource:
             return "closed"
         while mail := self.link.mail():
             if mail[0].endswith("/state"):
-                self.device = plain(mail[1][:64].decode("utf-8", "replace"))
+                self.device = mail[1][:64].decode("utf-8", "replace")
         link = self.link.state
         return f"{link}, device {self.device}" if self.device != "unknown" else link
 
