@@ -179,7 +179,8 @@ def replay(store, stream, mqtt, pace, **link):
     from ..live.wire import StreamInfo
 
     recording = Recording(recorded(store, stream), pace)
-    info = StreamInfo(recording.stream.channels, Format("frame"), float(np.median(np.diff(recording.time))))
+    period = float(np.median(np.diff(recording.time))) if len(recording.time) > 1 else 0.0
+    info = StreamInfo(recording.stream.channels, Format("frame"), period)
     publisher = Publisher(mqtt, {"fast": info}, store.stem, recording.boot, **link_options(link))
     recording.send = publisher.send
     recording.start()

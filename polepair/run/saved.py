@@ -68,7 +68,7 @@ def write_npz(path, names, block, about: str) -> None:
     """Writes the arrays names, block, about and digest."""
     stored = np.array(digest(names, block, about))
     with open(path, "wb") as f:
-        np.savez(f, names=np.array(names), block=block, about=np.array(about), digest=stored)
+        np.savez(f, names=np.array(names), block=np.asarray(block, dtype=float), about=np.array(about), digest=stored)
 
 
 def read_npz(path):
@@ -138,6 +138,7 @@ def write_parquet(path, names, units, block, about: str) -> None:
 
     fields = [pa.field(n, pa.float64(), metadata={"unit": u}) for n, u in zip(names, units, strict=True)]
     schema = pa.schema(fields, metadata={"polepair": about, "digest": digest(names, block, about)})
+    block = np.asarray(block, dtype=float)
     table = pa.table([pa.array(block[:, i]) for i in range(len(names))], schema=schema)
     pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 

@@ -99,6 +99,15 @@ def test_odd_nans_and_zeros_keep_their_digest(tmp_path, suffix):
     assert np.array_equal(pp.Result.load(tmp_path / f"r{suffix}").block, block, equal_nan=True)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("kind", [np.float32, int, ">f8"])
+def test_other_numbers_are_kept_as_doubles(tmp_path, suffix, kind):
+    block = np.asfortranarray(np.arange(6).reshape(3, 2).astype(kind))
+    pp.Result(("a", "b"), block).save(tmp_path / f"r{suffix}")
+    found = pp.Result.load(tmp_path / f"r{suffix}").block
+    assert found.dtype == float and np.array_equal(found, block)
+
+
 def about(**more):
     return np.array(json.dumps({"format": 1, "units": {}, **more}))
 
