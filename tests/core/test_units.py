@@ -75,6 +75,13 @@ def test_what_is_no_length(text):
     assert str(e.value).isprintable() and len(str(e.value)) < 200
 
 
+def test_exponents_end_at_six():
+    assert to_si("2 m^6/m^5", "m") == 2.0
+    for text in ("2 m^7/m^6", "2 m^-7*m^8", "2 m^6.5/m^5.5"):
+        with pytest.raises(ValueError, match="unknown unit"):
+            to_si(text, "m")
+
+
 def test_one_clear_line_from_the_command():
     command = [sys.executable, "-m", "polepair", "design", "outrunner-12s14p", "--no-cad", "--set"]
     done = subprocess.run([*command, "stator.length=1 mm^2^3^4^5"], capture_output=True, text=True)

@@ -153,7 +153,9 @@ def said(**changes) -> bytes:
     ],
 )
 def test_every_field_is_looked_at(changes):
-    with pytest.raises(ValueError, match="^birth: stream fast: ") as e:
+    (field,) = changes
+    changes = {"scales": [], **changes} if field == "channels" else changes
+    with pytest.raises(ValueError, match=f"^birth: stream fast: {field.removesuffix('s')}") as e:
         read_birth(said(**changes))
     assert str(e.value).isprintable() and len(str(e.value)) < 250
 
