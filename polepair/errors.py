@@ -29,8 +29,19 @@ class CertificateError(LinkError):
     """TLS failed: unknown authority, expired certificate, another host name."""
 
 
+class ClearTextWarning(UserWarning):
+    """A password or token goes over the network where everybody on the way can read it."""
+
+
 class StoreError(ValueError):
     """A store that cannot be opened, read or written."""
+
+
+def plain(text, most: int = 400) -> str:
+    """Text from a wire or a file as a terminal may have it: no control characters, no surrogates, not endless."""
+    text = str(text)
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:most])
+    return shown if len(text) <= most else f"{shown}..."
 
 
 def nearest(name: str, known) -> str:

@@ -1,50 +1,141 @@
 """Files: read with a size limit, written beside and renamed, so that no half-written file is ever seen."""
 
+import contextlib
+import fcntl
 import os
-import tempfile
+import re
+import secrets
+import stat
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import FileError
 
 MAX_MOTOR_BYTES = 1 << 20
+SCRATCH = re.compile(r"\.polepair-[0-9a-f]{16}(\.\w+)?")
+_swept: set[str] = set()  # folders whose left scratch files this process has looked for
 
 
 def read_text(path: Path, limit: int = MAX_MOTOR_BYTES) -> str:
     """The text of a file; FileError for a missing, unreadable, too large or non-UTF-8 one."""
     try:
-        size = path.stat().st_size
         if path.is_dir():
             raise FileError(f"{path}: is a directory, expected a file")
-        if size > limit:
-            raise FileError(f"{path}: {size} bytes, expected at most {limit}")
-        return path.read_bytes().decode("utf-8")
+        with open(path, "rb") as f:
+            size = os.fstat(f.fileno()).st_size
+            text = b"" if size > limit else f.read(limit + 1)  # a device has no size and may have no end
+        if max(size, len(text)) > limit:
+            raise FileError(f"{path}: {max(size, len(text))} bytes, expected at most {limit}")
+        return text.decode("utf-8")
     except FileNotFoundError:
         raise FileError(f"{path}: no such file") from None
     except UnicodeDecodeError as e:
         raise FileError(f"{path}: not UTF-8 text (byte {e.start})") from None
     except OSError as e:
         raise FileError(f"{path}: {e.strerror}") from None
+    except ValueError as e:
+        if isinstance(e, FileError):
+            raise
+        raise FileError(f"{str(path)!r}: expected the name of a file") from None
+
+
+def _target(path: Path) -> Path:
+    """Where a file really goes: what a link points to, as long as the link is root's or our own."""
+    try:
+        about = os.lstat(path)
+        if stat.S_ISLNK(about.st_mode):
+            if about.st_uid not in (0, os.geteuid()):
+                raise FileError(f"{path}: a link that belongs to somebody else, expected a file of your own")
+            path = Path(os.path.realpath(path))
+            about = os.lstat(path)
+    except FileNotFoundError:
+        return path
+    if not stat.S_ISREG(about.st_mode):
+        raise FileError(f"{path}: cannot write here (not a plain file)")
+    return path
+
+
+def _sweep(folder: Path) -> None:
+    """Takes away the scratch files of writers that are dead: a live one holds the lock of its own."""
+    if str(folder) in _swept:
+        return
+    _swept.add(str(folder))
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if SCRATCH.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    _remove_if_left(entry.path)
+
+
+def _remove_if_left(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        about = os.fstat(fd)
+        if stat.S_ISREG(about.st_mode) and about.st_uid == os.geteuid():
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+    finally:
+        os.close(fd)
+
+
+def _scratch(target: Path) -> tuple[Path, int]:
+    """A new file beside the target, with the rights of the one that it replaces, else those of the umask; its
+    descriptor holds the lock that says it is in use."""
+    try:
+        rights = stat.S_IMODE(os.stat(target).st_mode) & 0o777
+    except FileNotFoundError:
+        rights = None
+    suffix = target.suffix if SCRATCH.fullmatch(f".polepair-{'0' * 16}{target.suffix}") else ""
+    while True:
+        path = target.with_name(f".polepair-{secrets.token_hex(8)}{suffix}")
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, rights or 0o666)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        if os.fstat(fd).st_nlink:  # nobody swept it away before it was locked
+            if rights is not None:
+                os.fchmod(fd, rights)
+            return path, fd
+        os.close(fd)
+
+
+def _sync(path: Path, flags: int = 0) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 @contextmanager
 def replacing(path):
-    """Yields a scratch path beside `path` that takes its place when the block ends without an error."""
+    """Yields a scratch path beside `path` that takes its place when the block ends without an error.
+
+    What is seen after a power cut is the old file or the new one, whole. A link is followed to its file.
+    """
     path = Path(path)
     try:
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        target = _target(path)
+        _sweep(target.parent)
+        scratch, lock = _scratch(target)
     except OSError as e:
         raise FileError(f"{path}: cannot write here ({e.strerror})") from None
+    except ValueError as e:
+        if isinstance(e, FileError):
+            raise
+        raise FileError(f"{str(path)!r}: expected the name of a file") from None
     try:
-        yield Path(scratch)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
+        yield scratch
+        _sync(scratch)
+        os.replace(scratch, target)
+        with contextlib.suppress(OSError):  # a file system whose folders cannot be synced
+            _sync(target.parent, os.O_DIRECTORY)
     except BaseException as e:
-        Path(scratch).unlink(missing_ok=True)
+        scratch.unlink(missing_ok=True)
         if isinstance(e, OSError):
             raise FileError(f"{path}: cannot write ({e.strerror or e})") from None
         raise
+    finally:
+        os.close(lock)
 
 
 def write_text(path, text: str) -> None:

@@ -1,12 +1,16 @@
 """Options and helpers of the commands."""
 
+import contextlib
 import json
+import re
+import warnings
 from pathlib import Path
 
 import click
 import numpy as np
 
 from ..design.motor import load
+from ..errors import ClearTextWarning, plain
 
 RPM = 30 / np.pi
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -26,7 +30,29 @@ def say(as_json: bool, data: dict, lines) -> None:
         click.echo(json.dumps(data))
     else:
         for line in lines:
-            click.echo(line)
+            click.echo(plain(line, 4000))
+
+
+ADDRESS = re.compile(r"\b(?:mqtts?|https?):/+(?=\S*[:@])\S+|[^\s:]+:[^\s@]+@\S+", re.I)
+
+
+def blotted(text) -> str:
+    """Text without addresses that may hold a password: one may stand where a file or a name was expected."""
+    return ADDRESS.sub("(an address)", str(text))
+
+
+def tell(text) -> None:
+    """One line on stderr, whatever a file, a wire or a slip of the hand put into it."""
+    click.echo(f"polepair: {plain(blotted(text), 4000)}", err=True)
+
+
+@contextlib.contextmanager
+def told_warnings():
+    """Warnings inside are lines of the command: once each, without a place in the source."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
+        warnings.simplefilter("once", ClearTextWarning)
+        yield
 
 
 def chosen_motor(name: str, settings=()):
@@ -38,6 +64,11 @@ def chosen_motor(name: str, settings=()):
     for item in settings:
         key, sign, text = item.partition("=")
         if not sign:
-            raise ValueError(f"--set {item}: expected GROUP.FIELD=VALUE")
-        motor.set(key, _value(parameter(key), text))
+            raise ValueError(f"--set {plain(item, 100)}: expected GROUP.FIELD=VALUE")
+        row = parameter(key)
+        try:
+            value = _value(row, text)
+        except ValueError as e:
+            raise ValueError(f"--set {key}={plain(text, 100)}: {e}") from None
+        motor.set(key, value)
     return motor

@@ -5,6 +5,7 @@ import contextlib
 import click
 import numpy as np
 
+from ..errors import plain
 from ..run.twin import Twin
 from .common import FILE, JSON, RPM, SET, chosen_motor, say
 
@@ -154,7 +155,7 @@ def device(motor, mqtt, seconds, settings, **link):
         mqtt, {"fast": StreamInfo(SIMULATED, Format("frame"), m.drive.period)}, m.name, **link_options(link)
     )
     source = Simulated(Twin(m), seconds=math.inf if seconds is None else seconds, send=publisher.send).start()
-    click.echo(f"{m.name}: publishing on {publisher.base}/t/fast")
+    click.echo(f"{plain(m.name)}: publishing on {publisher.base}/t/fast")
     with contextlib.suppress(KeyboardInterrupt):
         while source.running:
             time.sleep(0.1)
@@ -178,8 +179,9 @@ def replay(store, stream, mqtt, pace, **link):
     from ..live.wire import StreamInfo
 
     recording = Recording(recorded(store, stream), pace)
-    info = StreamInfo(recording.stream.channels, Format("frame"), float(np.median(np.diff(recording.time))))
-    publisher = Publisher(mqtt, {"fast": info}, store.stem, **link_options(link))
+    period = float(np.median(np.diff(recording.time))) if len(recording.time) > 1 else 0.0
+    info = StreamInfo(recording.stream.channels, Format("frame"), period)
+    publisher = Publisher(mqtt, {"fast": info}, store.stem, recording.boot, **link_options(link))
     recording.send = publisher.send
     recording.start()
     with contextlib.suppress(KeyboardInterrupt):

@@ -9,10 +9,11 @@ import numpy as np
 
 from .. import _core
 from ..design.motor import catalogue, load
-from ..errors import CadError, DivergedError, FileError, LinkError, StoreError
+from ..errors import CadError, DivergedError, FileError, LinkError, StoreError, plain
+from ..files import read_text
 from ..run.twin import ALL, Twin
 from ..table import derived, parameters
-from .common import FILE, JSON, RPM, SET, chosen_motor, say
+from .common import FILE, JSON, RPM, SET, blotted, chosen_motor, say, tell, told_warnings
 from .live import COMMANDS
 from .recording import COMMANDS as RECORDING
 
@@ -50,12 +51,16 @@ class OneLine(click.Group):
     def invoke(self, ctx):
         """Runs the command."""
         try:
-            return super().invoke(ctx)
+            with told_warnings():
+                return super().invoke(ctx)
         except (FileError, DivergedError, CadError, LinkError, StoreError, ValueError) as e:
-            click.echo(f"polepair: {e}", err=True)
+            tell(e)
             ctx.exit(2)
+        except click.ClickException as e:
+            e.message = plain(blotted(e.message), 4000)
+            raise
         except ImportError as e:
-            click.echo(f"polepair: {e.name} is missing, expected: pip install 'polepair[report]'", err=True)
+            tell(f"{e.name} is missing, expected: pip install 'polepair[report]'")
             ctx.exit(2)
 
 
@@ -226,17 +231,27 @@ def sweep(motor, axes, record, keep_tuning, out, settings, as_json, **options):
 def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
     from ..faces.report import write_report
-    from ..files import read_text
     from ..run.result import Result
     from ..run.sweeps import load_table
 
     m = chosen_motor(motor, settings)
     result = Result.load(run_file) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
-    cad = json.loads(read_text(cad_file)).get("cad") if cad_file else None
+    cad = _cad_of(cad_file) if cad_file else None
     mesh = cad_file.with_name("motor.mesh.npz") if cad_file else None
     path = write_report(out, m, result, table, cad, mesh if mesh and mesh.exists() else None)
     say(as_json, {"out": str(path)}, [f"{m.name}: {path}"])
+
+
+def _cad_of(path) -> dict | None:
+    """What `polepair design` wrote of the solids."""
+    try:
+        read = json.loads(read_text(path))
+    except (ValueError, RecursionError) as e:
+        raise e if isinstance(e, FileError) else FileError(f"{path}: not JSON ({plain(e, 100)})") from None
+    if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
+        raise FileError(f"{path}: expected the motor.json of polepair design")
+    return read.get("cad")
 
 
 @main.command()

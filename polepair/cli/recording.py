@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from .common import FILE, JSON, say
+from .common import FILE, JSON, say, tell
 from .live import link_options, mqtt_options, source_options, stream_options
 
 
@@ -71,7 +71,7 @@ class Watch:
 
     def _say(self, text: str) -> None:
         if not self.quiet:
-            click.echo(f"polepair: {time.strftime('%H:%M:%S')} {text}", err=True)
+            tell(f"{time.strftime('%H:%M:%S')} {text}")
 
 
 def _client_id(out: Path, stream: str) -> str:
@@ -145,7 +145,7 @@ def _report(out: Path, n: dict, recorder, link: dict, as_json: bool) -> None:
     say(as_json, {"out": str(out), **n, **down, **wrong}, [text])
     for fault in [recorder.error, *recorder.faults]:
         if fault and not as_json:
-            click.echo(f"polepair: {fault}", err=True)
+            tell(fault)
     if recorder.error or recorder.faults:
         raise SystemExit(1)
 
@@ -185,7 +185,7 @@ def export(store, stream, out, as_json):
         rows = write(channels, opened.chunks(stream, bad=bad), out)
     say(as_json, {"rows": rows, "out": str(out), "damaged": bad}, [f"{store}: {rows} rows in {out}"])
     for text in bad:
-        click.echo(f"polepair: {text}", err=True)
+        tell(text)
     if bad:
         raise SystemExit(1)
 

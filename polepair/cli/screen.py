@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import NamedTuple
 
+from ..errors import plain
 from ..live.estimation import estimates
 from ..table import channels
 
@@ -63,7 +64,7 @@ def line(live) -> str:
     for s in rows_of(live)[:6]:
         said = s.estimate if s.estimate == s.estimate else s.measured
         spread = f" +- {s.sigma:.2g}" if s.sigma == s.sigma else ""
-        shown.append(f"{s.name} {said:.4g}{spread} {s.unit}".rstrip())
+        shown.append(f"{plain(s.name)} {said:.4g}{spread} {s.unit}".rstrip())
     return f"{live.quality}, age {live.age:.2f} s, lost {live.stats['lost']}: " + ", ".join(shown)
 
 
@@ -83,7 +84,8 @@ def _table(live, past):
 
     age = f"{live.age:.2f} s" if live.age < 1e6 else "never"
     quality = Text(live.quality, style=STYLES.get(live.quality, "dim"))
-    title = Text(f"{live.motor.name if live.motor else 'motor'}: {live.source.name}, {live.source.state}, age {age}, ")
+    name = live.motor.name if live.motor else "motor"
+    title = Text(plain(f"{name}: {live.source.name}, {live.source.state}, age {age}, "))
     table = Table(title=title + quality, caption=_caption(live), title_justify="left", caption_justify="left")
     table.box = box.SIMPLE_HEAD
     for name, align in (("", "left"), ("measured", "right"), ("estimate", "right"), ("±", "right"), ("", "left")):
@@ -91,7 +93,7 @@ def _table(live, past):
     table.add_column(f"last {WIDTH} looks", no_wrap=True)
     for s in rows_of(live):
         cells = [f"{x:.{digits}g}" if x == x else "" for x, digits in ((s.measured, 5), (s.estimate, 5), (s.sigma, 2))]
-        label = Text(s.name, style="bold" if cells[1] else "")
+        label = Text(plain(s.name), style="bold" if cells[1] else "")
         table.add_row(label, *cells, s.unit, Text(sparkline(past[s.name]), style="cyan"))
     return table
 

@@ -1,17 +1,19 @@
 """Motors: parameters with a name and a source, read from and written to TOML files."""
 
+import json
 import math
 import tomllib
 from importlib import resources
 from pathlib import Path
 
 from .. import _core
-from ..errors import FileError, nearest
+from ..errors import FileError, nearest, plain
 from ..files import read_text, write_text
 from ..table import groups, parameters
 from ..units import to_si
 
 SCHEMA_VERSION = 1
+DOTS_MAX = 4000
 ABOUT = ("name", "description", "source")  # keys of the [motor] table
 
 
@@ -52,17 +54,30 @@ class Motor(_core.Params):
 
     def dumps(self) -> str:
         """The text of a motor file (TOML, SI numbers) with every value that differs from its default."""
-        import tomli_w
-
         doc = {"schema": SCHEMA_VERSION, "motor": {k: getattr(self, k) for k in ABOUT if getattr(self, k)}}
         for name, value in self.changed().items():
             group, field = name.split(".")
             doc.setdefault(group, {})[field] = value
-        return tomli_w.dumps(doc)
+        return "\n".join(_toml(doc))
 
     def save(self, path) -> None:
         """Writes `dumps()` to a file."""
         write_text(path, self.dumps())
+
+
+def _toml(doc: dict):
+    """Lines of a document of numbers, strings and tables of them."""
+    plain = {k: v for k, v in doc.items() if not isinstance(v, dict)}
+    yield from (f"{k} = {_toml_value(v)}" for k, v in plain.items())
+    for name, table in doc.items():
+        if name not in plain:
+            yield from ("", f"[{name}]", *(f"{k} = {_toml_value(v)}" for k, v in table.items()))
+    yield ""
+
+
+def _toml_value(value) -> str:
+    """A number or a basic string; JSON's escapes are TOML's, but for DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F") if isinstance(value, str) else repr(value)
 
 
 def _rebuild(name: str, description: str, source: str, values: dict) -> Motor:
@@ -81,6 +96,8 @@ def catalogue() -> dict[str, Path]:
 
 def load(name_or_path) -> Motor:
     """A motor from the catalogue or from a TOML file. FileError names file, key, value and what was expected."""
+    if "://" in str(name_or_path):  # which may hold a password
+        raise FileError("an address stands where a motor file or a name of the catalogue was expected")
     known = catalogue()
     path = known.get(str(name_or_path), Path(name_or_path))
     if not path.exists() and path.suffix != ".toml":
@@ -92,13 +109,16 @@ def load(name_or_path) -> Motor:
 
 def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     """A motor from the text of a motor file; `where` names it in errors."""
+    if text.count(".") > DOTS_MAX:  # the parser's time goes with the square of a key's parts
+        raise FileError(f"{where}: {text.count('.')} dots, expected at most {DOTS_MAX} in a motor file")
     try:
         doc = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as e:
-        raise FileError(f"{where}: not TOML: {e}") from None
+    except (ValueError, RecursionError) as e:
+        raise FileError(f"{where}: not TOML: {plain(e, 200)}") from None
     if not doc:
         raise FileError(f"{where}: empty, expected a motor file with schema = {SCHEMA_VERSION}")
-    if doc.pop("schema", None) != SCHEMA_VERSION:
+    schema = doc.pop("schema", None)
+    if type(schema) is not int or schema != SCHEMA_VERSION:
         raise FileError(f"{where}: schema: expected schema = {SCHEMA_VERSION} at the top of the file")
     motor = Motor(name, **_about(doc.pop("motor", {}), where, name))
     for group, fields in doc.items():
@@ -117,7 +137,7 @@ def _about(table, where: str, name: str) -> dict[str, str]:
         if key not in ABOUT:
             raise FileError(f"{where}: motor.{key}: unknown key{nearest(key, ABOUT)}")
         if not isinstance(value, str):
-            raise FileError(f"{where}: motor.{key} = {value!r}: expected text")
+            raise FileError(f"{where}: motor.{key} = {_shown(value)}: expected text")
     table.pop("name", None) if table.get("name") == name else None
     return {k: v for k, v in table.items() if k != "name"}
 
@@ -126,7 +146,7 @@ def _read_group(motor: Motor, group: str, fields, where: str) -> None:
     if group not in groups():
         raise FileError(f"{where}: [{group}]: unknown table{nearest(group, groups())}")
     if not isinstance(fields, dict):
-        raise FileError(f"{where}: {group} = {fields!r}: expected a table [{group}]")
+        raise FileError(f"{where}: {group} = {_shown(fields)}: expected a table [{group}]")
     for field, value in fields.items():
         name = f"{group}.{field}"
         row = parameters().get(name)
@@ -137,7 +157,16 @@ def _read_group(motor: Motor, group: str, fields, where: str) -> None:
             motor.set(name, _value(row, value))
         except ValueError as e:
             text = str(e)
-            raise FileError(f"{where}: {text if text.startswith(name) else f'{name} = {value!r}: {text}'}") from None
+            said = text if text.startswith(name) else f"{name} = {_shown(value)}: {text}"
+            raise FileError(f"{where}: {said}") from None
+
+
+def _shown(value) -> str:
+    """A value as an error may have it."""
+    try:
+        return plain(repr(value), 100)
+    except ValueError:  # an integer of more digits than Python writes
+        return f"a {type(value).__name__} without end"
 
 
 def _value(row, value):
@@ -147,8 +176,13 @@ def _value(row, value):
             f"expected {'one of ' + ', '.join(row.choices) if row.choices else 'a number or a string with a unit'}"
         )
     if row.choices:
+        if value not in row.choices:
+            raise ValueError(f"expected one of {', '.join(row.choices)}")
         return value
-    number = to_si(value, row.unit) if isinstance(value, str) else float(value)
+    try:
+        number = to_si(value, row.unit) if isinstance(value, str) else float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError("expected a finite number")
     return number

@@ -8,6 +8,7 @@ import numpy as np
 from .. import _core
 from ..errors import DivergedError, FileError
 from ..files import replacing
+from ..run import saved
 from ..run.result import Result
 
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
@@ -44,15 +45,13 @@ def read_record(path) -> dict[str, np.ndarray]:
     path = Path(path)
     if not path.exists():
         raise FileError(f"{path}: no such file, expected a record with columns {' '.join(RECORD)}")
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as z:
-                return {n: z[n] for n in z.files}
-        if path.suffix == ".csv":
-            data = np.genfromtxt(path, delimiter=",", names=True)
-            return {n.split("_[")[0]: np.atleast_1d(data[n]) for n in data.dtype.names or ()}
-    except (ValueError, OSError, EOFError) as e:
-        raise FileError(f"{path}: cannot be read ({e}), expected columns {' '.join(RECORD)}") from None
+    wanted = f"a record with columns {' '.join(RECORD)}"
+    if path.suffix == ".csv":
+        return saved.guarded(path, wanted, saved.read_csv)
+    if path.suffix == ".npz":
+        columns = saved.guarded(path, wanted, saved.npz_arrays)
+        if columns.keys() != saved.NEW and columns.keys() != saved.OLD:
+            return columns
     result = Result.load(path)
     return {n: result[n] for n in result.names}
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, taken
 from .streams import Format, Stream
-from .wire import Address, StreamInfo, address, read_birth
+from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
 FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": CertificateError}
 _open: weakref.WeakSet = weakref.WeakSet()
@@ -80,6 +80,7 @@ class Link:
         secret = password_from(given.password_file)
         paths = [None if f is None else str(f) for f in files.values()]
         user = self.address.user or os.environ.get("POLEPAIR_MQTT_USER")
+        warn_if_clear(self.address, user and secret.reveal())
         topic, payload = given.will or (None, None)
         self.core = _mqtt.Client(
             self.address.uri, self.client_id, user, secret.reveal() if user else None, *paths, topic, payload,

@@ -235,9 +235,7 @@ def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels
     if url.startswith("serial:"):
         port, _, query = url.removeprefix("serial:").partition("?")
         given = dict(p.partition("=")[::2] for p in query.split("&") if p)
-        return Live(
-            Serial(port, channels or (), kind=given.get("kind", "cobs"), baud=int(given.get("baud", 921600))), motor
-        )
+        return Live(Serial(port, channels or (), kind=given.get("kind", "cobs"), baud=given.get("baud", 921600)), motor)
     return Live(MqttSource(url, stream, channels, fmt, **options), motor)
 
 

@@ -2,13 +2,15 @@
 thread of its own; an MQTT source (mqtt.py) pushes from paho's."""
 
 import math
+import re
+import secrets
 import threading
 import time
 
 import numpy as np
 
 from .. import _core
-from ..errors import FileError
+from ..errors import FileError, plain
 from ..run.twin import Twin, channel_columns
 from .streams import Format, Stream, frame
 
@@ -17,6 +19,9 @@ SIMULATED = (*DRIVE, "omega_m", "i_bus", "u_dc")
 BATCH_SECONDS = 0.02
 DELIMITER = b"\0"
 LINE_LIMIT = 1 << 16
+TIME_MAX = 9e9  # s: nanoseconds since 1970 in 64 bits
+CSV_VALUE = rb"[ \t]*(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|null)[ \t]*"
+CSV_LINE = re.compile(CSV_VALUE + rb"(?:," + CSV_VALUE + rb")*")  # JSON's numbers and commas, nothing that nests
 
 
 class Source:
@@ -121,20 +126,31 @@ class Simulated(Source):
                     self._stop.wait(ahead)
 
 
+def _columns_of(record: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Times [s] and the other columns; FileError unless all are numbers, as many each, and the times a clock's."""
+    try:
+        columns = {n: np.asarray(v, dtype=float) for n, v in record.items()}
+    except (ValueError, TypeError):
+        raise FileError("recording: expected columns of numbers") from None
+    time_s = columns.pop("time", np.empty(0))
+    if not columns or {c.shape for c in columns.values()} != {time_s.shape} or time_s.ndim != 1:
+        raise FileError("recording: expected a column time and others of the same length")
+    if not (np.abs(time_s) < TIME_MAX).all():
+        raise FileError(f"recording: time: expected finite seconds, less than {TIME_MAX:g}")
+    return time_s, columns
+
+
 class Recording(Source):
     """A record that is played again: rows as frames, at `pace` times the speed it had (0: at once)."""
 
     name = "recording"
 
     def __init__(self, record: dict, pace: float = 1.0, batch: int = 100, send=None):
-        columns = {n: np.asarray(v, dtype=float) for n, v in record.items() if n != "time"}
-        sizes = {len(v) for v in columns.values()}
-        if "time" not in record or not columns or sizes != {len(record["time"])}:
-            raise FileError("recording: expected a column time and others of the same length")
+        self.time, columns = _columns_of(record)
         super().__init__(Stream(tuple(columns), Format("frame")))
-        self.time = np.asarray(record["time"], dtype=float)
         self.block = np.column_stack(list(columns.values()))
         self.pace, self.batch, self.send = pace, batch, send or self.stream.push
+        self.boot = secrets.randbelow(0x7FFF) + 1  # another one each time it is played
 
     def run(self) -> None:
         """Even stretches become frames; a jump in time begins a new one."""
@@ -146,7 +162,8 @@ class Recording(Source):
             even = np.flatnonzero(np.abs(steps[first : last - 1] - (steps[first] if first < len(steps) else 0)) > 2)
             last = first + 1 + int(even[0]) if even.size else last
             step = round((ns[last - 1] - ns[first]) / (last - 1 - first)) if last - first > 1 else 0
-            self.send(frame(self.block[first:last], int(ns[first]), max(step, 0), at & 0xFFFFFFFF, encoding="float64"))
+            rows, number = self.block[first:last], at & 0xFFFFFFFF
+            self.send(frame(rows, int(ns[first]), max(step, 0), number, self.boot, encoding="float64"))
             first, at = last, last
             if self.pace and first < len(ns):
                 ahead = began + (self.time[first] - self.time[0]) / self.pace - time.monotonic()
@@ -158,19 +175,21 @@ class Serial(Source):
     """A serial line: COBS packets of frame + CRC-32 (docs/wire.md), or lines of comma-separated values.
 
     kind "cobs": frames of `channels`. kind "csv": one sample a line, the channels' values in order, as JSON arrays
-    would hold them; the arrival is their time. `port` is opened read-only at `baud`.
+    would hold them; other lines count as `broken`. The arrival is their time. `port` is opened read-only at `baud`.
     """
 
     name = "serial"
 
     def __init__(self, port: str, channels, kind: str = "cobs", baud: int = 921600, scales=None):
         if kind not in ("cobs", "csv"):
-            raise ValueError(f"serial kind {kind!r}: expected cobs or csv")
+            raise ValueError(f"serial kind {plain(repr(kind), 40)}: expected cobs or csv")
         fmt = (
             Format("frame", scales=scales or {}) if kind == "cobs" else Format("json", keys={"t": "time", "s": "rows"})
         )
         super().__init__(Stream(channels, fmt))
-        self.port, self.kind, self.baud = port, kind, baud
+        if not str(baud).isdecimal() or len(str(baud)) > 8:
+            raise ValueError("baud: expected a rate such as 115200 or 921600")
+        self.port, self.kind, self.baud = port, kind, int(baud)
         self.broken = 0  # packets that were cut, damaged or no numbers
 
     def start(self):
@@ -213,8 +232,13 @@ class Serial(Source):
 
     def _line(self, part: bytes) -> None:
         text = part.strip()
-        if text and not text.startswith(b"#"):
+        if not text or text.startswith(b"#"):
+            return
+        if CSV_LINE.fullmatch(text):
             self.stream.push(b'{"t":%d,"s":[[%s]]}' % (time.time_ns(), text))
+        else:
+            self.broken += 1
+            self.stream.push(b"")  # which the stream counts as refused, as it does a line of another length
 
     def close(self) -> None:
         """Ends the thread and closes the port."""

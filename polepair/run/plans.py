@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError
+from ..errors import FileError, plain
 from ..table import parameter
 from .memory import SMALL, free_memory
 
@@ -52,7 +52,9 @@ def table(path) -> Cases:
     except FileNotFoundError:
         raise FileError(f"{path}: no such file") from None
     except (ValueError, UnicodeDecodeError) as e:
-        raise FileError(f"{path}: not a table of numbers ({str(e).splitlines()[0]})") from None
+        raise FileError(f"{path}: not a table of numbers ({plain(e, 200)})") from None
+    except OSError as e:
+        raise FileError(f"{path}: {e.strerror}") from None
     return checked((names, rows), str(path))
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, nearest
+from ..errors import FileError, nearest, plain
 from ..files import replacing
 from ..table import channels
+from . import saved
 
 FORMAT = 1  # of the metadata in saved files
 
@@ -50,33 +51,34 @@ class Result:
     def save(self, path) -> None:
         """Writes .parquet (needs pyarrow), .npz or .csv, whole or not at all."""
         path = Path(path)
-        writer = {".parquet": _write_parquet, ".npz": _write_npz, ".csv": _write_csv}.get(path.suffix)
-        if writer is None:
+        if path.suffix not in (".parquet", ".npz", ".csv"):
             raise FileError(f"{path}: unknown kind of file, expected .parquet, .npz or .csv")
         if path.suffix == ".parquet":
-            _need_pyarrow(path)
+            saved.need_pyarrow(path)
+        units = [self.unit(n) for n in self.names]
+        about = json.dumps({**self.about, "format": FORMAT, "units": dict(zip(self.names, units, strict=True))})
         with replacing(path) as scratch:
-            writer(scratch, self)
+            if path.suffix == ".parquet":
+                saved.write_parquet(scratch, self.names, units, self.block, about)
+            elif path.suffix == ".npz":
+                saved.write_npz(scratch, self.names, self.block, about)
+            else:
+                saved.write_csv(scratch, self.names, units, self.block)
 
     @classmethod
     def load(cls, path) -> "Result":
-        """Reads what `save` wrote (.parquet or .npz)."""
+        """Reads what `save` wrote (.parquet or .npz); FileError for anything else, damaged files included."""
         path = Path(path)
-        reader = {".parquet": _read_parquet, ".npz": _read_npz}.get(path.suffix)
+        reader = {".parquet": saved.read_parquet, ".npz": saved.read_npz}.get(path.suffix)
         if reader is None:
             raise FileError(f"{path}: unknown kind of file, expected .parquet or .npz")
         if not path.exists():
             raise FileError(f"{path}: no such file")
         if path.suffix == ".parquet":
-            _need_pyarrow(path)
-        try:
-            names, block, about = reader(path)
-        except FileError:
-            raise
-        except Exception as e:
-            raise FileError(f"{path}: not a result file ({str(e).splitlines()[0][:100]})") from None
+            saved.need_pyarrow(path)
+        names, block, about = saved.guarded(path, "a result file", reader)
         if about.get("format") != FORMAT:
-            raise FileError(f"{path}: format {about.get('format')}, expected {FORMAT}")
+            raise FileError(f"{path}: format {plain(about.get('format'), 40)}, expected {FORMAT}")
         return cls(names, block, about)
 
     def plot(self, names=("omega_m", "torque", "iq"), path=None):
@@ -87,49 +89,3 @@ class Result:
         if path:
             figure.savefig(path)
         return figure
-
-
-def _about(result) -> dict:
-    return {**result.about, "format": FORMAT, "units": {n: result.unit(n) for n in result.names}}
-
-
-def _need_pyarrow(path) -> None:
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        hint = "expected: pip install 'polepair[report]', or a .npz file"
-        raise FileError(f"{path}: Parquet needs pyarrow, {hint}") from None
-
-
-def _write_parquet(path, result) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fields = [pa.field(n, pa.float64(), metadata={"unit": result.unit(n)}) for n in result.names]
-    schema = pa.schema(fields, metadata={"polepair": json.dumps(_about(result))})
-    table = pa.table([pa.array(result[n]) for n in result.names], schema=schema)
-    pq.write_table(table, path, compression="zstd")
-
-
-def _read_parquet(path):
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path)
-    about = json.loads((table.schema.metadata or {}).get(b"polepair", b"{}"))
-    block = np.column_stack([table[n].to_numpy() for n in table.column_names])
-    return table.column_names, block, about
-
-
-def _write_npz(path, result) -> None:
-    with open(path, "wb") as f:
-        np.savez(f, names=np.array(result.names), block=result.block, about=np.array(json.dumps(_about(result))))
-
-
-def _read_npz(path):
-    with np.load(path, allow_pickle=False) as z:
-        return [str(n) for n in z["names"]], z["block"], json.loads(str(z["about"]))
-
-
-def _write_csv(path, result) -> None:
-    header = ",".join(f"{n} [{result.unit(n)}]" if result.unit(n) else n for n in result.names)
-    np.savetxt(path, result.block, delimiter=",", header=header, comments="", fmt="%.12g")

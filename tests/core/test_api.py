@@ -180,7 +180,7 @@ def test_runs_let_other_threads_work():
 def test_import_is_light():
     code = (
         "import sys, polepair; print(*sorted(m for m in sys.modules if m.split('.')[0] in "
-        "('matplotlib', 'pyarrow', 'pint', 'click', 'rich', 'scipy', 'tomli_w')))"
+        "('matplotlib', 'pyarrow', 'click', 'rich', 'scipy', 'tomli_w')))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
 

@@ -47,6 +47,14 @@ GOOD = "schema = 1\n[stator]\nslots = 12\n"
         (GOOD + "yoke_radius = '30 mm'\n", "stator.yoke_radius = 0.03 m: on the wrong side"),
         ("schema = 1\n[motor]\ncolour = 'red'\n", "motor.colour: unknown key"),
         ("schema = 1\n[motor]\nsource = 3\n", "motor.source = 3: expected text"),
+        ("schema = true\n", "schema: expected schema = 1"),
+        ("schema = 1.0\n", "schema: expected schema = 1"),
+        (GOOD + "length = " + "1" * 400 + "\n", "stator.length = 1+[.]{3}: expected a finite number"),
+        (GOOD + "length = 0x" + "f" * 5000 + "\n", "stator.length = a int without end: expected a finite number"),
+        (GOOD + "length = " + "1" * 5000 + "\n", "not TOML: Exceeds the limit"),
+        (GOOD + "length = '" + "x" * 10_000 + "'\n", "stator.length = 'x+[.]{3}: expected a number with a unit of m"),
+        ("schema = 1\n[drive]\nkind = 1\n", "drive.kind = 1: expected one of"),
+        ("schema = 1\n" + "a." * 400_000 + "b = 1\n", "400000 dots, expected at most 4000"),
         ("schema = 1\nmotor = 3\n", r"motor: expected a table \[motor\]"),
     ],
 )
@@ -56,6 +64,12 @@ def test_bad_motor_files(tmp_path, text, message):
     with pytest.raises(pp.FileError, match=message) as e:
         pp.load(path)
     assert str(path) in str(e.value) and "\n" not in str(e.value)
+
+
+def test_an_address_is_no_motor():
+    with pytest.raises(pp.FileError, match="an address stands where") as e:
+        pp.load("mqtt://bob:hunter2@host/m1")
+    assert "hunter2" not in str(e.value)
 
 
 def test_bad_places(tmp_path):

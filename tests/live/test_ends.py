@@ -147,6 +147,49 @@ def test_replay_at_once_and_not_started():
     assert turns == 1 and live.values == {"a": 999.0}
 
 
+def test_uneven_times_are_kept():
+    """A frame has one step; rows that do not fit it begin another, so that every time is its own to 2 ns."""
+    dice = np.random.default_rng(3)
+    steps = np.concatenate([np.full(50, 10_000), dice.integers(9_950, 10_050, 100), [10**9], np.full(20, 10_000)])
+    ns = np.concatenate([[0], np.cumsum(steps)])
+    source = Recording({"time": ns * 1e-9, "a": np.arange(len(ns)) * 1.0}, pace=0).start()
+    source._thread.join()
+    rows = source.stream.read()
+    assert np.array_equal(rows["a"], np.arange(len(ns))) and np.abs(rows.time - ns).max() <= 2
+    assert source.stream.stats["lost"] == source.stream.stats["duplicates"] == 0
+
+
+def test_a_recording_is_another_start_each_time():
+    """Played twice into one stream, the second time is a restart, not duplicates of the first."""
+    record, taken = {"time": np.arange(100) * 1e-3, "a": np.arange(100.0)}, Stream(("a",))
+    for _ in range(2):
+        source = Recording(record, pace=0, send=taken.push).start()
+        source._thread.join()
+    boots = {Recording(record).boot for _ in range(20)}
+    assert len(boots) > 10 and all(0 < b < 1 << 15 for b in boots)
+    assert taken.head == 200 and taken.stats["duplicates"] == 0 and taken.stats["restarts"] == 1
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"time": [0.0]},
+        {"a": [0.0]},
+        {"time": 0.0, "a": 1.0},
+        {"time": [0.0, 1.0], "a": [1.0]},
+        {"time": [0.0], "a": ["x"]},
+        {"time": [[0.0]], "a": [[1.0]]},
+        {"time": [float("nan")], "a": [1.0]},
+        {"time": [1e300], "a": [1.0]},
+        {"time": [0.0], "a": [[1.0, 2.0]]},
+    ],
+)
+def test_what_is_no_recording(record):
+    with pytest.raises(pp.FileError, match="recording: "):
+        Recording(record)
+
+
 def test_a_link_that_is_lost_for_good():
     """The broker refuses: what had come is still read, and nobody is waited for."""
     source = MqttSource("mqtt://127.0.0.1/x", channels=("a",))

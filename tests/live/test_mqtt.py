@@ -228,7 +228,7 @@ def secured(tmp_path_factory):
 
 def keys(folder, user="twin", **changes):
     tls = folder / "tls"
-    given = {"ca": tls / "ca.pem", "certificate": tls / f"{user}.pem", "key": tls / f"{user}.key"}
+    given = {"ca": tls / "ca.pem", "certificate": tls / f"{user}.pem", "key": folder / "secret" / f"{user}.key"}
     return {**given, "password_file": folder / "secret" / user, "timeout": 5, **changes}
 
 

@@ -6,6 +6,8 @@ import time
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.waiting import until
 
 from polepair import connect
@@ -55,6 +57,41 @@ def test_lines(line):
     source.close()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"1,2],[3,4", b"1,2,3],[4,5,6", b'1,2,3]],"n":5,"x":[[1', b"[1],2,3", b'"a",2,3', b"1,,2,3", b"1 2,3,4"),
+        *(b"true,1,2", b"{},1,2", b"1,2,3\x00", b"1,2,3,", b"NaN,1,2", b"+1,2,3", b"1.,2,3", b'{"t":1,"s":[[1,2,3]]}'),
+    ],
+)
+def test_a_line_never_makes_two_rows(text):
+    """What is more than numbers and commas is broken; it is counted and no row comes of it."""
+    source = Serial("/dev/null", CHANNELS, kind="csv")
+    source._line(text)
+    stats = source.stream.stats
+    assert source.stream.head == 0 and source.broken == 1
+    assert sum(v for k, v in stats.items() if " " in k) == 1
+
+
+numbers = st.one_of(st.integers(-(10**9), 10**9), st.floats(-1e30, 1e30), st.none())
+
+
+@given(st.lists(numbers, min_size=3, max_size=3), st.text(" \t", max_size=2))
+def test_a_line_of_numbers_is_a_row(values, blank):
+    source = Serial("/dev/null", CHANNELS, kind="csv")
+    source._line(f",{blank}".join("null" if v is None else repr(v) for v in values).encode())
+    row = source.stream.read()
+    want = [np.nan if v is None else v for v in values]
+    assert len(row) == 1 and np.allclose([row[c][0] for c in CHANNELS], want, rtol=1e-9, atol=1e-300, equal_nan=True)
+
+
+@given(st.binary(max_size=40) | st.text('0123456789,.-+eE[]{}":ntsul \t', max_size=40).map(str.encode))
+def test_any_line_makes_one_row_at_most(text):
+    source = Serial("/dev/null", ("a",), kind="csv")
+    source._line(text)
+    assert source.stream.head <= 1
+
+
 def test_endless_noise_is_bounded(line):
     master, port = line
     source = Serial(port, CHANNELS).start()
@@ -74,5 +111,8 @@ def test_wrong_ports(tmp_path):
         Serial(str(tmp_path / "file"), CHANNELS).start()
     with pytest.raises(ValueError, match="baud"):
         Serial("/dev/null", CHANNELS, baud=12345).start()
+    for baud in ("abc", "-1", "1e6", "", "9" * 5000, 1.5):
+        with pytest.raises(ValueError, match="baud: expected a rate"):
+            connect(f"serial:/dev/null?baud={baud}", channels=CHANNELS)
     with pytest.raises(ValueError, match="cobs or csv"):
         Serial("/dev/null", CHANNELS, kind="xml")
