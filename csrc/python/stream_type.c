@@ -157,10 +157,15 @@ static PyObject *stream_set_journal(PyObject *object, PyObject *args)
     if (!state || !stream || !PyArg_ParseTuple(args, "Oy*:journal", &journal, &about))
         return NULL;
     bool none = journal == Py_None;
-    int error = EINVAL;
-    if (about.len <= PP_ABOUT_MAX && (none || PyObject_TypeCheck(journal, state->journal)))
+    int error = 0;
+    if (about.len > PP_ABOUT_MAX || !(none || PyObject_TypeCheck(journal, state->journal)))
+        PyErr_Format(PyExc_TypeError, "journal: expected a Journal or None, and at most %d bytes",
+                     PP_ABOUT_MAX);
+    else
         error = set_journal(stream, none ? NULL : ((journal_object *)journal)->journal, &about);
     PyBuffer_Release(&about);
+    if (PyErr_Occurred())
+        return NULL;
     if (error) {
         errno = error;
         return PyErr_SetFromErrno(PyExc_OSError);
