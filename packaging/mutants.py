@@ -13,6 +13,7 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
@@ -63,6 +64,7 @@ TESTS = {  # folders whose tests a room has to answer to
 }
 SLOWEST = {"live": "8"}  # seconds: a test beyond is not asked; 2 elsewhere
 SEQUENCES = "60"  # of the acknowledgement oracle
+C_ASKED = ("csrc/core/*", "csrc/include/polepair/*", "csrc/host/stream/*")  # of what the C programs are made
 BROKERS = ("csrc/mqtt/*", "polepair/live/mqtt.py")  # whose tests start brokers, and are asked for nothing else
 EQUIVALENT = ROOT / "packaging/mutants-equivalent.txt"  # file, tab, line before, tab, line after, tab, the argument
 EQUIVALENT_MAX = 8
@@ -79,7 +81,11 @@ def pytest(tree: Tree, room: str, limit, **env):
     """Runs the room's tests on a tree; the plugin checks the hash of the library."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
     command += ["-p", "mutants_plugin", "-m", "not slow", "--tb=line", *tests_of(room)]
-    command += ["--ignore-glob=*test_golden.py", "--ignore-glob=*test_unit.py"]  # c_checks has asked those
+    command += [
+        "--ignore-glob=*test_golden.py",
+        "--ignore-glob=*test_unit.py",
+        "--ignore-glob=*test_stream_core.py",
+    ]  # c_checks has asked those
     paths = os.pathsep.join([str(tree.path), str(ROOT / "packaging")])
     env |= {"MUTANT_HASH": tree.hash(), "MUTANT_TREE": str(tree.path), "PYTHONPATH": paths}
     env |= {"MUTANT_SLOWEST": slowest(room), "ORACLE_SEQUENCES": SEQUENCES} | env
@@ -116,6 +122,8 @@ def c_checks(tree: Tree) -> dict[str, bool]:
     passed = {}
     if tree.build.units:
         passed["unit"] = run([str(tree.path / "unit")], tree.path, 20)[0] == 0
+    with tempfile.TemporaryDirectory() as folder:
+        passed["stream"] = run([str(tree.path / "stream"), folder], tree.path, 20)[0] == 0
     code, text = run([str(tree.path / "golden")], tree.path, 20)
     want = (ROOT / "tests/golden/double.txt").read_text().strip()
     passed["golden"] = code == 0 and text.strip().endswith(want)
@@ -150,10 +158,11 @@ def other_python(before: str, after: str) -> bool:
 
 
 def ask(tree: Tree, room: str, m: Mutant, times: Path, limit: float) -> str:
-    """unit, tests: NAME, hang, golden (nothing but the hash) or survived."""
-    checks = c_checks(tree) if matches(m.file, ROOMS["core"]) else {}
-    if not checks.get("unit", True):
-        return "unit"
+    """unit, stream, tests: NAME, hang, golden (nothing but the hash) or survived."""
+    checks = c_checks(tree) if matches(m.file, C_ASKED) else {}
+    for name in ("unit", "stream"):
+        if not checks.get(name, True):
+            return name
     if room == "sweep" and m.file.endswith((".c", ".h")) and not tree.sanitized.passes(tree.path, tree.users(m.file)):
         return "sanitized"
     brokers = "" if room != "live" or matches(m.file, BROKERS) else " --ignore-glob=*test_mqtt*.py"

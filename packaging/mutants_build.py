@@ -68,7 +68,8 @@ class Build:
         self.python = [*python, *macros]
         self.broker = [*self.python, *(f for f in self.mqtt_of("extra_compile_args") if f.startswith("-ftls"))]
         self.units = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/c").glob("unit*.c"))
-        self.quick = [*self.units, "tests/c/golden.c"]
+        self.streams = [f"tests/c/{p}.c" for p in ("stream", "stream_decode", "stream_disk")]
+        self.quick = [*self.units, "tests/c/golden.c", *self.streams]
 
     def mqtt_of(self, name: str) -> list[str]:
         """A list of the MQTT extension's; empty without one."""
@@ -116,6 +117,9 @@ class Build:
         if self.units:
             jobs.append([*(str(objects[s]) for s in self.units), *core, "-o", str(tree / "unit"), "-lm"])
         jobs.append([str(objects["tests/c/golden.c"]), *core, "-o", str(tree / "golden"), "-lm"])
+        below = ("csrc/host/stream/", "csrc/host/clock.c", "csrc/core/wire/")
+        parts = [*self.streams, *(s for s in self.sources if s.startswith(below))]
+        jobs.append([*(str(objects[s]) for s in parts), "-o", str(tree / "stream"), "-lm", "-lpthread"])
         return all(run(["gcc", *job], tree, 60)[0] == 0 for job in jobs)
 
 
