@@ -1,4 +1,4 @@
-"""What the host's C remembers and writes, in C: numbers, descriptions, segments, journal, decoders; under ASan and UBSan
+"""What the host's C remembers and writes, in C: numbers, descriptions, segments, journal, decoders; under ASan, UBSan
 and with the core's assertions."""
 
 import subprocess
