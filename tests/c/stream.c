@@ -336,8 +336,10 @@ int main(int count, char **argument)
     any_byte_may_be_wrong();
     decoders();
     segments_and_drains();
-    if (count > 1)
+    if (count > 1) {
         journals(argument[1]);
+        syncs(argument[1]);
+    }
     printf("%d passed, %d failed\n", checks - failed, failed);
     return failed != 0;
 }

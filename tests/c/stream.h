@@ -24,5 +24,6 @@ pp_stream_config json_config(void);
 void decoders(void); /* of stream_decode.c */
 void segments_and_drains(void);
 void journals(const char *folder);
+void syncs(const char *folder); /* of stream_sync.c */
 
 #endif
