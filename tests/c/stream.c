@@ -93,6 +93,19 @@ static void the_newest_messages_are_known(void)
     CHECK(take(3 * PP_RECENT - 1, 1, 3 * PP_RECENT - 1, 7) == PP_ORDER_DUPLICATE);
 }
 
+/* Messages that differ in what little a device may change are told apart. */
+static void messages_that_are_alike_are_told_apart(void)
+{
+    for (int64_t seq = 0; seq < 64; seq++) {
+        pp_sequence_start(&numbers);
+        for (int k = 0; k < 16 * 16; k++) {
+            pp_numbers message = {.seq = seq, .bits = 64, .count = 1 + k % 16, .boot = -1};
+            message.content = (uint64_t)(k / 16);
+            CHECK(pp_sequence_take(&numbers, &message, &lost) != PP_ORDER_DUPLICATE);
+        }
+    }
+}
+
 static void times_and_boots_tell_restarts(void)
 {
     pp_sequence_start(&numbers);
@@ -327,6 +340,7 @@ int main(int count, char **argument)
     what_covers_more_than_a_gap_is_a_restart();
     the_oldest_gap_is_given_up();
     the_newest_messages_are_known();
+    messages_that_are_alike_are_told_apart();
     times_and_boots_tell_restarts();
     numbers_are_unrolled();
     configurations_have_bounds();

@@ -343,6 +343,35 @@ static void nesting_has_a_bound(void)
         }
 }
 
+/* The content of a message of `rows` rows with these bits turned; nothing else tells it. */
+static uint64_t content_with(int count, size_t one, size_t other)
+{
+    packed(8);
+    packed_head(0, 1, 7, (uint16_t)count);
+    for (int i = 0; i < 2 * count; i++)
+        put(&(double){i % 3}, 8);
+    size_t body = length - 20;
+    message[20 + one / 8 % body] ^= (uint8_t)(1 << one % 8);
+    message[20 + other / 8 % body] ^= (uint8_t)(1 << other % 8);
+    CHECK(read_message() == PP_REFUSED_NOT);
+    return decoder.content;
+}
+
+/* Every bit of a message counts, and no two of them, such as signs, make up for each other. */
+static void every_bit_tells_messages_apart(void)
+{
+    for (int count = 1; count <= ROWS; count++) {
+        uint64_t plain = content_with(count, 0, 0);
+        for (size_t one = 0; one < (size_t)count * 128; one++) {
+            if (one % 64 >= 52 && one % 64 < 63)
+                continue; /* exponents: what is not finite is refused */
+            CHECK(content_with(count, one, (one + 64) % ((size_t)count * 128)) != plain);
+            if (one > 0)
+                CHECK(content_with(count, 0, one) != plain);
+        }
+    }
+}
+
 static void messages_have_sizes(void)
 {
     pp_stream_config config = json_config();
@@ -368,5 +397,6 @@ void decoders(void)
     bad_packed_is_refused();
     long_numbers_are_read_up_to_a_bound();
     nesting_has_a_bound();
+    every_bit_tells_messages_apart();
     messages_have_sizes();
 }

@@ -390,3 +390,17 @@ def test_rows_from_the_floor_on_stay_while_a_message_is_decoded():
             assert [bytes(s.core.column(c, first, head)) for c in range(-3, 3)] == before
             assert head - first == min(head, 384)
     assert sum(v for k, v in s.stats.items() if " " in k) == 11
+
+
+def test_a_device_that_starts_anew_with_almost_the_same_is_taken():
+    """Without boot number and time only the values tell a new start from a message that came again."""
+    layout = Layout(24, magic=b"PK", seq=(10, 4), value=8)
+    for rows in (1, 20, 60):
+        for change in range(rows):
+            first, other = np.ones((2, rows, 3))
+            other[change, :2] = -1
+            s = stream("packed", layout=layout)
+            head = b"PK".ljust(24, b"\0")
+            for values in (first, first, other, other):
+                assert s.push(head + values.tobytes())
+            assert s.head == 2 * rows and s.stats["duplicates"] == 2 and s.stats["restarts"] == 1

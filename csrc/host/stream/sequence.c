@@ -63,7 +63,7 @@ static uint64_t mark_of(const pp_numbers *message)
     uint64_t mark = mixed((uint64_t)message->seq) + (uint64_t)message->time_ns;
     mark = mixed(mark) + (uint64_t)message->boot;
     mark = mixed(mark) + (uint64_t)message->count;
-    return mixed(mark ^ message->content) | 1;
+    return mixed(mixed(mark) ^ message->content) | 1;
 }
 
 static unsigned home_of(uint64_t mark) { return (unsigned)(mark >> 1) % PP_SLOTS; }
