@@ -93,6 +93,23 @@ static void the_newest_messages_are_known(void)
     CHECK(take(3 * PP_RECENT - 1, 1, 3 * PP_RECENT - 1, 7) == PP_ORDER_DUPLICATE);
 }
 
+/* Gaps 3k + 1 to 3k + 2, filled in an order that takes them out of the middle. */
+static void gaps_are_filled_from_everywhere(void)
+{
+    enum { GAPS = 11 };
+    for (int64_t stride = 1; stride < GAPS; stride++) {
+        pp_sequence_start(&numbers);
+        for (int64_t k = 0; k <= GAPS; k++)
+            take(3 * k, 1, k, 7);
+        CHECK(numbers.gaps == GAPS);
+        for (int64_t k = 0; k < GAPS; k++) {
+            int64_t gap = k * stride % GAPS;
+            CHECK(take(3 * gap + 1, 2, 100 + k, 7) == PP_ORDER_LATE && lost == -2);
+            CHECK(numbers.gaps == GAPS - 1 - k);
+        }
+    }
+}
+
 /* Messages that differ in what little a device may change are told apart. */
 static void messages_that_are_alike_are_told_apart(void)
 {
@@ -340,6 +357,7 @@ int main(int count, char **argument)
     what_covers_more_than_a_gap_is_a_restart();
     the_oldest_gap_is_given_up();
     the_newest_messages_are_known();
+    gaps_are_filled_from_everywhere();
     messages_that_are_alike_are_told_apart();
     times_and_boots_tell_restarts();
     numbers_are_unrolled();
