@@ -29,7 +29,10 @@ def test_other_hosts_are_refused_and_not_repeated(host):
 
 def test_threads_are_called_what_their_source_is():
     master, slave = pty.openpty()
-    sources = [Serial(os.ttyname(slave), ("a",), "csv", 115200), Recording({"time": [0.0, 9.0], "a": [1.0, 2.0]})]
+    sources = [
+        Serial(os.ttyname(slave), ("a",), "csv", 115200),
+        Recording({"time": [0.0, 9.0], "a": [1.0, 2.0]}, batch=1),
+    ]
     for source, name in zip(sources, ("serial", "recording"), strict=True):
         before = threading.enumerate()
         source.start()
