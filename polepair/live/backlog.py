@@ -55,7 +55,7 @@ class Backlog:
             state = opened(row)
             if state is None and row.segment >> STREAM_SHIFT == 0:
                 state = Stream(row.channels, row.format, 1 << 18).core.describe(self._about)
-            self._decoder = _core.Decoder(self._about, *([state] if state else []))
+            self._decoder = _core.Decoder(self._about, state)
         self._ready: list[chunks.Chunk] = []
         self._moved = False
         self._places = 0
