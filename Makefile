@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults emulated mutants coverage clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults promises emulated mutants coverage clean wheel table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -61,6 +61,10 @@ faults: build ## long fault and fuzz runs (about two hours)
 	@packaging/setup.sh packages packaging/debian-test.txt
 	@packaging/fuzz.sh 600
 	@$(PY) -m pytest tests -m slow -q
+
+promises: build ## the promises of docs/reliability.md, and what their machines find now (ten minutes)
+	@packaging/setup.sh packages packaging/debian-test.txt
+	@$(PY) packaging/promises.py
 
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh

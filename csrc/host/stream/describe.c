@@ -4,8 +4,6 @@
 #include "polepair/decoder.h"
 #include "sequence.h"
 
-enum { VERSION = 1 };
-
 /* Where the bytes go to or come from; broken once they do not fit. */
 typedef struct cursor {
     uint8_t *out;      /* NULL where it reads */
@@ -143,7 +141,7 @@ size_t pp_decoder_describe(const pp_decoder *decoder, const void *about, size_t 
         return 0;
     static const char writer[] = PP_VERSION;
     cursor at = {.out = out, .left = room};
-    int version = VERSION;
+    int version = PP_DESCRIPTION_VERSION;
     int writer_length = sizeof writer - 1;
     int length = (int)about_length;
     pass_int(&at, &version);
@@ -183,7 +181,7 @@ const char *pp_decoder_from(const uint8_t *bytes, size_t length, pp_decoder *dec
     int version = 0;
     int words = 0;
     pass_int(&at, &version);
-    if (version != VERSION)
+    if (version != PP_DESCRIPTION_VERSION)
         return "written by another version of polepair";
     pass_count(&at, &words, PP_ABOUT_MAX);
     skip(&at, words); /* of the writer: for people who look at the bytes */
