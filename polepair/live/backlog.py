@@ -152,11 +152,12 @@ class Backlog:
 
     def _remove_behind(self, segment: int) -> None:
         """Of version 1, and the store is beyond: nobody knows whether it was stored."""
-        if self.segment >> STREAM_SHIFT and not segment >> STREAM_SHIFT:
+        empty = path_of(self.folder, segment).stat().st_size == 0
+        if self.segment >> STREAM_SHIFT and not segment >> STREAM_SHIFT and not empty:
             self._set_aside(segment, "of an earlier version, found after the store had moved on")
             self._commit()
-        else:
-            self._remove(segment)
+        elif empty or segment >> STREAM_SHIFT:
+            path_of(self.folder, segment).unlink()
 
     def _remove(self, segment: int) -> None:
         """Of version 1 only when no stream needs it any more: recover() does that."""
