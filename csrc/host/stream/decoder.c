@@ -66,7 +66,7 @@ static uint64_t content_of(const uint8_t *bytes, size_t length)
         memcpy(&content, bytes, length);
         return content + length;
     }
-    size_t stride = length <= 64 ? 8 : length / 8;
+    size_t stride = length <= 64 ? 8 : length / 4;
     for (size_t at = 0; at + 8 < length; at += stride)
         content = (content ^ word_at(bytes + at)) * 0x9e3779b97f4a7c15;
     return content ^ content >> 32 ^ word_at(bytes + length - 8);
@@ -143,9 +143,5 @@ void pp_decoder_learn(pp_decoder *decoder, const pp_decoder *from)
         decoder->sequence = from->sequence;
         return;
     }
-    for (int i = 0; i < PP_RECENT; i++) {
-        uint64_t mark = from->sequence.recent[(from->sequence.recent_at + i) % PP_RECENT];
-        if (mark)
-            pp_sequence_remember(&decoder->sequence, mark);
-    }
+    pp_sequence_learn(&decoder->sequence, &from->sequence);
 }
