@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz emulated mutants coverage clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage clean wheel table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -65,6 +65,10 @@ faults: build ## long fault and fuzz runs (about two hours)
 fuzz: build ## every surface that strangers can write into (SURFACE=name, SECONDS=560 each: all in 100 minutes)
 	@packaging/setup.sh packages packaging/debian-test.txt
 	@nice packaging/fuzz.sh $(or $(SECONDS),560) $(or $(SURFACE),all)
+
+promises: build ## the promises of docs/reliability.md, and what their machines find now (ten minutes)
+	@packaging/setup.sh packages packaging/debian-test.txt
+	@$(PY) packaging/promises.py
 
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh

@@ -28,10 +28,10 @@ def test_every_file_says_the_same_version(root, version):
 def test_numbers_of_formats_are_those_of_the_table(root):
     table = (root / "docs/architecture.md").read_text().split("## Versions")[1].split("\n## ")[0]
     told = {where: int(number) for number, where in re.findall(r"^\|[^|]+\| (\d+) \| (.+) \|$", table, re.M)}
-    assert len(told) == 6
+    assert len(told) == 8
     for where, number in told.items():
         name, file = re.fullmatch(r"`(\w+)`(?: of `(\w+\.py)`)?", where).groups()
         files = [*(root / "polepair").rglob(file or "*.py"), *(root / "csrc/include").rglob("*.h")]
-        pattern = re.compile(rf"^\s*(?:#define {name} |{name} = )(\d+)", re.M)
+        pattern = re.compile(rf"^\s*(?:#define {name} |(?:enum {{ )?{name} = )(\d+)", re.M)
         found = {int(n) for f in files if file is None or f.name == file for n in pattern.findall(f.read_text())}
         assert found == {number}, where

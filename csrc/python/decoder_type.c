@@ -70,11 +70,12 @@ static const char *begin(decoder_object *self, const Py_buffer *description)
     return fault;
 }
 
-static PyObject *decoder_new(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(kwargs))
+static PyObject *decoder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"about", "description", NULL};
     PyObject *about;
     Py_buffer description = {0};
-    if (!PyArg_ParseTuple(args, "S|y*:Decoder", &about, &description))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "S|z*:Decoder", names, &about, &description))
         return NULL;
     decoder_object *self = (decoder_object *)new_object(type);
     const char *fault = NULL;

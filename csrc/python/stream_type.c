@@ -158,7 +158,10 @@ static PyObject *stream_set_journal(PyObject *object, PyObject *args)
         return NULL;
     bool none = journal == Py_None;
     int error = 0;
-    if (about.len > PP_ABOUT_MAX || !(none || PyObject_TypeCheck(journal, state->journal)))
+    if (!none && self->journal)
+        PyErr_SetString(PyExc_ValueError,
+                        "this stream is being recorded already, expected one recorder");
+    else if (about.len > PP_ABOUT_MAX || !(none || PyObject_TypeCheck(journal, state->journal)))
         PyErr_Format(PyExc_TypeError, "journal: expected a Journal or None, and at most %d bytes",
                      PP_ABOUT_MAX);
     else

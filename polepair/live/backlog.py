@@ -51,11 +51,11 @@ class Backlog:
         self.segment, self.offset = row.segment, row.offset
         self.faults: list[str] = []  # what could not be stored, in words
         self._about = about(row.name, row.channels)
-        with store._guard():
+        with store.guard():
             state = opened(row)
             if state is None and row.segment >> STREAM_SHIFT == 0:
                 state = Stream(row.channels, row.format, 1 << 18).core.describe(self._about)
-            self._decoder = _core.Decoder(self._about, *([state] if state else []))
+            self._decoder = _core.Decoder(self._about, state)
         self._ready: list[chunks.Chunk] = []
         self._moved = False
         self._places = 0
@@ -68,9 +68,9 @@ class Backlog:
         """The number behind which new segments go."""
         return max([self.row.id << STREAM_SHIFT, self.segment, *self.own()])
 
-    def drain(self, active: bool, last: bool = True, before: int | None = None) -> None:
+    def drain(self, active: bool, before: int | None = None) -> None:
         """Stores what is journaled, and removes segments that are stored whole. active: the newest one is being
-        written; last: the rest that does not fill a chunk as well; before: chunks are forgotten that arrived so early.
+        written; before: chunks are forgotten that arrived so early.
         """
         self._commit(before)
         own = self.own()
@@ -86,8 +86,7 @@ class Backlog:
                 self._commit()
                 if whole:
                     self._remove(segment)
-        if last:
-            self._commit()
+        self._commit()
 
     def _store(self, segment: int, closed: bool) -> bool:
         """Everything of a segment that can be read; False when it was set aside."""
@@ -152,11 +151,12 @@ class Backlog:
 
     def _remove_behind(self, segment: int) -> None:
         """Of version 1, and the store is beyond: nobody knows whether it was stored."""
-        if self.segment >> STREAM_SHIFT and not segment >> STREAM_SHIFT:
+        empty = path_of(self.folder, segment).stat().st_size == 0
+        if self.segment >> STREAM_SHIFT and not segment >> STREAM_SHIFT and not empty:
             self._set_aside(segment, "of an earlier version, found after the store had moved on")
             self._commit()
-        else:
-            self._remove(segment)
+        elif empty or segment >> STREAM_SHIFT:
+            path_of(self.folder, segment).unlink()
 
     def _remove(self, segment: int) -> None:
         """Of version 1 only when no stream needs it any more: recover() does that."""
@@ -173,7 +173,3 @@ class Backlog:
     def state(self) -> bytes:
         """All that decoding needs behind what is stored."""
         return self._decoder.state()
-
-    def unsaved(self) -> bool:
-        """Whether rows wait for a commit that failed."""
-        return bool(self._ready or self._places)

@@ -86,17 +86,17 @@ class Store:
         self.path = Path(path)
         if not create and not self.path.exists():
             raise StoreError(f"{path}: no such file, expected a store made by polepair record")
-        with self._guard():
+        with self.guard():
             self.db = sqlite3.connect(self.path, timeout=10.0, isolation_level=None, check_same_thread=False)
         try:
-            with self._guard():
+            with self.guard():
                 self._open(create)
         except BaseException:
             self.db.close()
             raise
 
     @contextlib.contextmanager
-    def _guard(self):
+    def guard(self):
         """Every way in which a file can be wrong is a StoreError."""
         try:
             yield
@@ -164,7 +164,7 @@ class Store:
     def streams(self) -> dict[str, int]:
         """Rows of each stream by its name."""
         query = "SELECT name, coalesce(sum(rows), 0) FROM stream LEFT JOIN chunk ON stream = id GROUP BY id"
-        with self._guard():
+        with self.guard():
             return dict(self.db.execute(query).fetchall())
 
     def _identity(self, number: int) -> int:
@@ -183,7 +183,7 @@ class Store:
 
     def rows_of_streams(self) -> list[StreamRow]:
         """What is known of each stream."""
-        with self._guard():
+        with self.guard():
             return self._streams()
 
     def stream(self, name: str | None = None) -> StreamRow:
@@ -199,7 +199,7 @@ class Store:
 
     def number(self, name: str, channels, fmt: Format) -> int:
         """Number of a stream; made when it is new. StoreError when it has other channels."""
-        with self._guard(), self.transaction():
+        with self.guard(), self.transaction():
             for row in self._streams():
                 if row.name == name:
                     return self._same(row, channels, fmt)
@@ -254,13 +254,13 @@ class Store:
 
     def faults(self) -> list[str]:
         """What SQLite finds wrong with its file."""
-        with self._guard():
+        with self.guard():
             found = [str(r[0]) for r in self.db.execute("PRAGMA integrity_check(20)").fetchall()]
         return [] if found == ["ok"] else found
 
     def newest_arrival(self, number: int) -> int | None:
         """Latest arrival [ns] that is stored of a stream."""
-        with self._guard():
+        with self.guard():
             return self.db.execute("SELECT max(arrived) FROM chunk WHERE stream=?", (number,)).fetchone()[0]
 
     def chunks(
@@ -289,7 +289,7 @@ class Store:
     def _some(self, number: int, low: int, high: int, after: int) -> list:
         query = READ if self.version == VERSION else READ_1
         query += "WHERE stream=? AND t1>=? AND t0<? AND rowid>? ORDER BY rowid LIMIT ?"
-        with self._guard():
+        with self.guard():
             return self.db.execute(query, (number, low, high, after, AT_ONCE)).fetchall()
 
     def _checked(self, row: StreamRow, place, crc, chunk: Chunk, bad: list | None) -> Rows | None:

@@ -22,32 +22,46 @@ from .streams import Stream
 SEGMENT_BYTES = 8 << 20
 SPARE_SEGMENTS, SPARE_PAGES = 8, 16  # of the disk, left to the store by the journal: emptying it takes room
 SYNC_SECONDS, STORE_SECONDS = 0.1, 0.5
+BRIEF, PATIENCE = ", which stores what was left", 60.0  # s
 JUMP, SETTLE, ABSENCE = 60.0, 600.0, 30 * 86400.0  # s
 _locks: weakref.WeakSet = weakref.WeakSet()
 
 
 class Lock:
-    """One recorder for a stream of a file: an advisory lock that says who holds it. StoreError where another does."""
+    """One recorder for a stream of a file: an advisory lock that says who holds it. StoreError where another does.
 
-    def __init__(self, folder: Path, number: int, name: str):
-        self.path = folder / f"{number:04x}.lock"
-        while True:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                other = os.read(self._fd, 200).decode("utf-8", "replace").strip() or "another process"
-                os.close(self._fd)
+    brief: only to store what was left; who finds such a lock waits for its end.
+    """
+
+    def __init__(self, folder: Path, number: int, name: str, brief: bool = False):
+        self.path, self._fd = folder / f"{number:04x}.lock", -1
+        end = time.monotonic() + PATIENCE
+        while (other := self._taken()) is not None:
+            if not other.endswith(BRIEF) or time.monotonic() > end:
                 file = str(folder).removesuffix(".journal")
                 raise StoreError(
                     f"{file}: stream {name} is being recorded by {other}, expected one recorder for each stream"
-                ) from None
-            if os.fstat(self._fd).st_nlink:
-                break
-            os.close(self._fd)  # the last owner removed it meanwhile
+                )
+            time.sleep(0.05)
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        text = f"process {os.getpid()} on {socket.gethostname()}{BRIEF if brief else ''}\n"
+        os.pwrite(self._fd, text.encode(), 0)
         _locks.add(self)
+
+    def _taken(self) -> str | None:
+        """Tries; None where it is ours, else who has it."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            other = os.read(fd, 200).decode("utf-8", "replace").strip() or f"another process{BRIEF}"
+            os.close(fd)
+            return other
+        if os.fstat(fd).st_nlink:
+            self._fd = fd
+            return None
+        os.close(fd)
+        return f"its last owner{BRIEF}"  # who removed it just now
 
     def close(self) -> None:
         """Gives it back."""
@@ -113,6 +127,7 @@ def journal_of(path) -> Path:
 def recover(path) -> list[str]:
     """Stores what recorders that are gone left in the journal of a store; what went wrong, in words. Streams that are
     being recorded are left alone."""
+    path = Path(path).resolve()
     folder = journal_of(path)
     if not segments(folder):
         return []
@@ -130,7 +145,7 @@ def _recover_free(store: Store, folder: Path, done: int = 0) -> list[str]:
         if row.id == done:
             continue
         try:
-            lock = Lock(folder, row.id, row.name)
+            lock = Lock(folder, row.id, row.name, brief=True)
         except StoreError:
             all_of_them = False
             continue
@@ -157,9 +172,11 @@ class Recorder:
         self, path, stream: Stream, name: str = "fast", keep: float | None = None, segment_bytes=SEGMENT_BYTES
     ):
         Retention(keep)
-        self.path, self.folder, self.name = Path(path), journal_of(path), name
+        self.path, self.name = Path(path).resolve(), name
+        self.folder = journal_of(self.path)
         self.error: str | None = None
-        self.sync_failures = 0
+        self.sync_failures, self.unjournaled = 0, stream.stats["unjournaled"]
+        self._busy = threading.Lock()  # of backlog and database
         self._home, self._stream = os.getpid(), stream
         spare = SPARE_SEGMENTS * segment_bytes + SPARE_PAGES * PAGE_BYTES
         self._lock = self.store = None
@@ -212,19 +229,37 @@ class Recorder:
 
     def drain(self) -> None:
         """Stores what is journaled so far."""
-        self.backlog.drain(active=True, before=self.retention.before())
+        with self._busy:
+            self.backlog.drain(active=True, before=self.retention.before())
+
+    def _drain_all(self) -> None:
+        with self._busy:
+            self.backlog.drain(active=False, before=self.retention.before())
 
     def _run(self) -> None:
         due = time.monotonic() + STORE_SECONDS
         while not self._stop.wait(SYNC_SECONDS):
-            try:
-                self._sync()
-                if time.monotonic() >= due:
-                    self.drain()
-                    due = time.monotonic() + STORE_SECONDS
-                self.error = None
-            except Exception as e:  # nothing is lost: what could not be stored stays in the journal
-                self.error = f"{self.folder}: {e}" if isinstance(e, OSError) else str(e) or type(e).__name__
+            now = time.monotonic()
+            wrong = self._tried(self._sync)
+            if now >= due:
+                wrong = self._tried(self.drain) or wrong
+                due = time.monotonic() + STORE_SECONDS
+            self.error = "; ".join(filter(None, (wrong, self._refused()))) or None
+
+    def _tried(self, work) -> str | None:
+        """Does it; what went wrong, in words. Nothing is lost by that: what is not stored stays in the journal."""
+        try:
+            work()
+        except Exception as e:
+            return f"{self.folder}: {e}" if isinstance(e, OSError) else str(e) or type(e).__name__
+        return None
+
+    def _refused(self) -> str | None:
+        """What to say where the journal did not take messages since the last look: they are not acknowledged."""
+        before, self.unjournaled = self.unjournaled, self._stream.stats["unjournaled"]
+        if self.unjournaled <= before:
+            return None
+        return f"{self.folder}: {self.unjournaled - before} messages found no room in the journal and were not taken"
 
     def _sync(self) -> None:
         try:
@@ -242,11 +277,8 @@ class Recorder:
         self._stop.set()
         self._thread.join()
         self._stream.core.journal(None, b"")
-        try:
-            self._sync()
-            self.backlog.drain(active=False, before=self.retention.before())
-        except (OSError, StoreError) as e:
-            self.error = str(e)
+        wrong = self._tried(self._sync)
+        self.error = self._tried(self._drain_all) or wrong
         self.journal = None
         self._release()
 

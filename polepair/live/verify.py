@@ -43,7 +43,7 @@ def verified(path) -> Report:
         journal += recover(path)
     except (StoreError, OSError) as e:
         journal.append(f"the journal cannot be stored: {e}")
-    folder = journal_of(path)
+    folder = journal_of(path.resolve())
     journal += [f"{p}: kept because it could not be stored whole" for p in damaged(folder)]
     if waiting := len(segments(folder)):
         journal.append(f"{folder}: {waiting} segments wait, a recorder is running or its stream is unknown")

@@ -288,3 +288,116 @@ def test_reformat_wants_the_same_channels():
     s.reformat(Format("frame", scales={"a": 0.5}))
     s.push(frame(np.array([[3.0, 4.0]]), 0, 1, 0, encoding="int16", scales=[0.5, 1.0]))
     assert s.read()["a"].tolist() == [3.0]
+
+
+def test_a_slow_reader_does_not_hold_up_the_store(path):
+    """Somebody reads chunk by chunk while rows come: the write-ahead log is tidied up all the same."""
+    s = Stream(("a",), "frame")
+    recorder = Recorder(path, s)
+    log = path.with_name("x.ppdb-wal")
+
+    def record(first, messages):
+        for k in range(first, first + messages):
+            assert s.push(frame(np.full((1000, 1), float(k)), 10**9 * k, 1000, 1000 * k))
+        recorder.drain()
+
+    record(0, 100)
+    with Store(path) as store:
+        reading = store.chunks()
+        seen = len(next(reading))
+        sizes = []
+        for k in range(100, 1000, 100):
+            record(k, 100)
+            sizes.append(log.stat().st_size)
+        seen += sum(map(len, reading))
+    recorder.close()
+    assert max(sizes) < 2 << 20 and seen == 10**6 == len(stored(path))
+
+
+def test_an_export_is_larger_than_memory(path, tmp_path):
+    """Chunk by chunk: what is held at once does not grow with the recording."""
+    s = Stream(("a", "b", "c", "d"), "frame")
+    recorder = Recorder(path, s)
+    for k in range(300):
+        s.push(frame(np.random.default_rng(k).normal(size=(4000, 4)), 10**10 * k, 1000, 4000 * k, encoding="float64"))
+    recorder.close()
+    script = (
+        "import sys, resource\nimport pyarrow.parquet\nfrom polepair.live.store import Store, export\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "with Store(sys.argv[1]) as s:\n    n = export(s.stream().channels, s.chunks(), sys.argv[2])\n"
+        "print(n, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)\n"
+    )
+    for name in ("x.parquet", "x.csv"):
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(path), str(tmp_path / name)], capture_output=True, text=True, check=True
+        )
+        rows, megabytes = done.stdout.split()
+        assert int(rows) == 1_200_000 and float(megabytes) < 60, name  # the values alone are 67 MB
+
+
+def test_one_recorder_for_a_live_stream(path, tmp_path):
+    """Two files for one stream would each get a part of it."""
+    s = Stream(CHANNELS, "json")
+    first = Recorder(path, s)
+    with pytest.raises(ValueError, match="this stream is being recorded already"):
+        Recorder(tmp_path / "y.ppdb", s)
+    assert s.push(b'{"a":1,"b":2}')
+    first.close()
+    Recorder(tmp_path / "y.ppdb", s).close()
+    assert len(stored(path)) == 1
+
+
+def test_paths_are_kept_and_followed(tmp_path, monkeypatch):
+    """A working folder that changes and a link to the store: one file, one journal, one lock."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    s = Stream(CHANNELS, "frame")
+    recorder = Recorder("x.ppdb", s, segment_bytes=1 << 15)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for k in range(100):
+        assert s.push(frame(np.full((100, 2), k), k, 1, 100 * k))
+    (tmp_path / "link.ppdb").symlink_to(tmp_path / "x.ppdb")
+    with pytest.raises(StoreError, match="is being recorded by"):
+        Recorder(tmp_path / "link.ppdb", Stream(CHANNELS, "frame"))
+    recorder.close()
+    assert recorder.error is None and len(stored(tmp_path / "x.ppdb")) == 10_000
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_a_journal_without_room_is_told(path):
+    """What is refused is not acknowledged, and the recorder says that it happens."""
+    s = Stream(CHANNELS, "frame")
+    recorder = Recorder(path, s, segment_bytes=1 << 15)
+    away = path.with_name("away")
+    recorder.folder.rename(away)
+    k = 0
+    while s.push(frame(np.full((100, 2), k), 100 * k, 1, 100 * k)):
+        k += 1
+    for _ in range(100):
+        if recorder.error and "were not taken" in recorder.error:
+            break
+        s.push(b"\x50")  # nothing
+        assert not s.push(frame(np.full((100, 2), k), 100 * k, 1, 100 * k))
+        time.sleep(0.02)
+    else:
+        pytest.fail("not told")
+    away.rename(recorder.folder)
+    assert s.push(frame(np.full((100, 2), k), 100 * k, 1, 100 * k))
+    recorder.close()
+    assert recorder.error is None and len(stored(path)) == 100 * (k + 1)
+
+
+def test_streams_that_start_together_wait_for_each_other(path):
+    """At start each stores what others left: whoever comes meanwhile is not told that it is being recorded."""
+    script = (
+        "import sys\nfrom polepair.live.store import Recorder\nfrom polepair.live.streams import Stream\n"
+        "for k in range(6):\n    s = Stream(('a',), 'json')\n    r = Recorder(sys.argv[1], s, sys.argv[2])\n"
+        '    [s.push(b\'{"n":%d,"a":1}\' % n) for n in range(300 * k, 300 * k + 300)]\n'
+        "    if k % 2:\n        r.close()\n    else:\n        r._stop.set(); r._thread.join()\n"
+        "        s.core.journal(None, b''); r.store.db.close(); r._lock.close()\n"
+    )
+    names = ("fast", "slow", "third")
+    running = [subprocess.Popen([sys.executable, "-c", script, str(path), n], stderr=subprocess.PIPE) for n in names]
+    assert [p.communicate(timeout=120)[1] for p in running] == [b""] * 3
+    for name in names:
+        assert len(stored(path, name)) == 1800

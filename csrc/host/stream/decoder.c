@@ -165,9 +165,5 @@ void pp_decoder_learn(pp_decoder *decoder, const pp_decoder *from)
         decoder->sequence = from->sequence;
         return;
     }
-    for (int i = 0; i < PP_RECENT; i++) {
-        uint64_t mark = from->sequence.recent[(from->sequence.recent_at + i) % PP_RECENT];
-        if (mark)
-            pp_sequence_remember(&decoder->sequence, mark);
-    }
+    pp_sequence_learn(&decoder->sequence, &from->sequence);
 }

@@ -4,8 +4,6 @@
 #include "polepair/decoder.h"
 #include "sequence.h"
 
-enum { VERSION = 1 };
-
 /* Where the bytes go to or come from; broken once they do not fit. */
 typedef struct cursor {
     uint8_t *out;      /* NULL where it reads */
@@ -106,18 +104,40 @@ static void pass_config(cursor *at, pp_stream_config *config)
     config->size_limit = limit > 0 ? (size_t)limit : 0;
 }
 
-/* Marks: those in use, oldest first. */
-static void pass_recent(cursor *at, pp_sequence *sequence, bool recent)
+static void write_marks(cursor *at, const uint64_t *table)
+{
+    for (int i = 0; i < 2 * PP_RECENT; i++) {
+        uint64_t mark = table[i];
+        if (mark)
+            pass(at, &mark, 8);
+    }
+}
+
+static int count_marks(const uint64_t *table)
 {
     int count = 0;
-    for (int i = 0; recent && at->out && i < PP_RECENT; i++)
-        count += sequence->recent[i] != 0;
-    pass_count(at, &count, PP_RECENT);
-    int first = count == PP_RECENT ? sequence->recent_at : 0;
-    for (int i = 0; i < count; i++) {
-        uint64_t mark = sequence->recent[(first + i) % PP_RECENT];
+    for (int i = 0; i < 2 * PP_RECENT; i++)
+        count += table[i] != 0;
+    return count;
+}
+
+/* Marks, the older table's first: read in that order, they fill the tables again. */
+static void pass_marks(cursor *at, pp_sequence *sequence, bool recent)
+{
+    const uint64_t *old = sequence->marks[!sequence->young];
+    const uint64_t *young = sequence->marks[sequence->young];
+    int count = 0;
+    if (at->out && recent)
+        count = count_marks(old) + count_marks(young);
+    pass_count(at, &count, 2 * PP_RECENT);
+    if (at->out && count) {
+        write_marks(at, old);
+        write_marks(at, young);
+    }
+    for (int i = 0; !at->out && i < count; i++) {
+        uint64_t mark = 0;
         pass(at, &mark, 8);
-        if (!at->out && mark)
+        if (mark)
             pp_sequence_remember(sequence, mark);
     }
 }
@@ -133,7 +153,7 @@ static void pass_sequence(cursor *at, pp_sequence *sequence, bool recent)
         pass_long(at, &sequence->gap_first[i]);
         pass_long(at, &sequence->gap_end[i]);
     }
-    pass_recent(at, sequence, recent);
+    pass_marks(at, sequence, recent);
 }
 
 size_t pp_decoder_describe(const pp_decoder *decoder, const void *about, size_t about_length,
@@ -143,7 +163,7 @@ size_t pp_decoder_describe(const pp_decoder *decoder, const void *about, size_t 
         return 0;
     static const char writer[] = PP_VERSION;
     cursor at = {.out = out, .left = room};
-    int version = VERSION;
+    int version = PP_DESCRIPTION_VERSION;
     int writer_length = sizeof writer - 1;
     int length = (int)about_length;
     pass_int(&at, &version);
@@ -183,7 +203,7 @@ const char *pp_decoder_from(const uint8_t *bytes, size_t length, pp_decoder *dec
     int version = 0;
     int words = 0;
     pass_int(&at, &version);
-    if (version != VERSION)
+    if (version != PP_DESCRIPTION_VERSION)
         return "written by another version of polepair";
     pass_count(&at, &words, PP_ABOUT_MAX);
     skip(&at, words); /* of the writer: for people who look at the bytes */

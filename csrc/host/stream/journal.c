@@ -111,53 +111,58 @@ static void write_record(char *map, uint64_t offset, pp_record head, uint32_t sa
     __atomic_store_n(&record->length, (uint32_t)length, __ATOMIC_RELEASE);
 }
 
-/* Header and descriptions of the segment `number`; the offset behind them, 0 where they do not
- * fit. */
-static uint64_t begin_segment(const pp_journal *journal, char *map, size_t size, uint64_t number,
-                              uint32_t salt)
+/* What a segment begins with, for as long as it is made. */
+typedef struct beginning {
+    uint8_t words[1 << 16]; /* the description */
+    size_t length;
+    uint64_t number;
+    uint32_t salt;
+} beginning;
+
+static void prepare(const pp_journal *journal, beginning *first)
+{
+    first->length = journal->describe(journal->context, first->words, sizeof first->words);
+    first->number = journal->segment + 1;
+    first->salt = (uint32_t)first->number * 2654435761u ^ (uint32_t)getpid();
+    uint32_t random;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) == sizeof random)
+        first->salt = random;
+}
+
+/* Header and descriptions; the offset behind them. */
+static uint64_t write_beginning(char *map, const beginning *first)
 {
     uint64_t offset = PP_SEGMENT_HEADER;
-    uint8_t *words = (uint8_t *)map + offset + PP_SEGMENT_RECORD; /* where the first one lies */
-    size_t length =
-        journal->describe(journal->context, words, size - offset - 2 * PP_SEGMENT_RECORD);
-    if (length == 0 || offset + 2 * pp_record_size(length) > size)
-        return 0;
-    pp_segment_begin(map, number, salt);
+    pp_segment_begin(map, first->number, first->salt);
     for (uint32_t index = 0; index < 2; index++) {
         pp_record head = {.index = index, .kind = PP_RECORD_DESCRIPTION};
-        write_record(map, offset, head, salt, words, length);
-        offset += pp_record_size(length);
+        write_record(map, offset, head, first->salt, first->words, first->length);
+        offset += pp_record_size(first->length);
     }
     return offset;
 }
 
-/* Makes the file under another name and renames it, so that no unfinished one is ever read. The
- * size of a segment that holds `need` bytes besides its beginning. */
-static bool make_segment(pp_journal *journal, int fd, const char *made, size_t size)
+/* The file is made under another name and renamed, so that no unfinished one is ever read. */
+static bool make_segment(pp_journal *journal, const beginning *first, int fd, size_t size)
 {
-    uint64_t number = journal->segment + 1;
-    uint32_t salt = 0;
-    if (getrandom(&salt, sizeof salt, GRND_NONBLOCK) != sizeof salt)
-        salt = (uint32_t)number * 2654435761u ^ (uint32_t)getpid();
+    char made[NAME], name[NAME];
     char *map = map_segment(fd, size);
     if (!map)
         return false;
-    uint64_t offset = begin_segment(journal, map, size, number, salt);
-    char name[NAME];
-    segment_name(journal, number, ".journal", name);
-    if (!offset)
-        errno = EMSGSIZE;
-    if (!offset || rename(made, name)) {
+    uint64_t offset = write_beginning(map, first);
+    segment_name(journal, first->number, ".new", made);
+    segment_name(journal, first->number, ".journal", name);
+    if (rename(made, name)) {
         int error = errno;
         munmap(map, size);
         errno = error;
         return false;
     }
     pthread_mutex_lock(&journal->lock);
-    journal->segment = number;
+    journal->segment = first->number;
     journal->map = map;
     journal->size = size;
-    journal->salt = salt;
+    journal->salt = first->salt;
     journal->index = 2;
     journal->fd = fd;
     journal->offset = offset;
@@ -167,28 +172,44 @@ static bool make_segment(pp_journal *journal, int fd, const char *made, size_t s
     return true;
 }
 
-static bool open_segment(pp_journal *journal, size_t need)
+static bool make_file(pp_journal *journal, const beginning *first, size_t size)
 {
     char made[NAME];
-    size_t least = PP_SEGMENT_HEADER + need + 2 * pp_record_size(1 << 16);
-    size_t size = need > journal->usual / 2 ? journal->usual + least : journal->usual;
-    size = (size + PAGE - 1) / PAGE * PAGE;
-    if (!disk_has_room(journal, size)) {
-        errno = ENOSPC;
-        return false;
-    }
-    segment_name(journal, journal->segment + 1, ".new", made);
+    segment_name(journal, first->number, ".new", made);
     unlink(made);
     int fd = open(made, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return false;
-    if (make_segment(journal, fd, made, size))
+    if (make_segment(journal, first, fd, size))
         return true;
     int error = errno;
     close(fd);
     unlink(made);
     errno = error;
     return false;
+}
+
+/* A segment of the usual size, or one that holds `need` bytes behind its beginning. */
+static bool open_segment(pp_journal *journal, size_t need)
+{
+    beginning *first = malloc(sizeof *first);
+    if (!first)
+        return false;
+    prepare(journal, first);
+    size_t least = PP_SEGMENT_HEADER + 2 * pp_record_size(first->length) + need;
+    size_t size = journal->usual > least ? journal->usual : least;
+    size = (size + PAGE - 1) / PAGE * PAGE;
+    bool made = false;
+    if (first->length == 0)
+        errno = EMSGSIZE;
+    else if (!disk_has_room(journal, size))
+        errno = ENOSPC;
+    else
+        made = make_file(journal, first, size);
+    int error = errno;
+    free(first);
+    errno = error;
+    return made;
 }
 
 pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t spare_bytes,

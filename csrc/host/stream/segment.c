@@ -5,7 +5,7 @@
 
 #include "crc.h"
 
-static const char magic[8] = "PPJRNL2\n";
+static const char magic[8] = {'P', 'P', 'J', 'R', 'N', 'L', '0' + PP_JOURNAL_VERSION, '\n'};
 static const char magic_1[8] = "PPJRNL1\n"; /* of version 1: one header, no salt, no descriptions */
 
 /* Looking for the next whole record stops after so many times the segment's size was read. */

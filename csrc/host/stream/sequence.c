@@ -51,66 +51,59 @@ static bool fill_gap(pp_sequence *sequence, int64_t seq, int64_t end)
     return false;
 }
 
-static uint64_t mixed(uint64_t value)
-{
-    value *= 0x9e3779b97f4a7c15;
-    return value ^ value >> 29;
-}
-
 /* Tells this message from every other, but for chance (2^-64). Never 0. */
 static uint64_t mark_of(const pp_numbers *message)
 {
-    uint64_t mark = mixed((uint64_t)message->seq) + (uint64_t)message->time_ns;
-    mark = mixed(mark) + (uint64_t)message->boot;
-    mark = mixed(mark) + (uint64_t)message->count;
-    return mixed(mixed(mark) ^ message->content) | 1;
+    uint64_t mark = (uint64_t)message->seq * 0x9e3779b97f4a7c15;
+    mark += (uint64_t)message->time_ns * 0xd1b54a32d192ed03;
+    mark += (uint64_t)(message->boot + (message->count << 20)) * 0x8cb92ba72f3d8dd7;
+    mark ^= message->content;
+    mark = (mark ^ mark >> 32) * 0xd6e8feb86659fd93;
+    return (mark ^ mark >> 29) | 1;
 }
 
-static unsigned home_of(uint64_t mark) { return (unsigned)(mark >> 1) % PP_SLOTS; }
+enum { TABLE = 2 * PP_RECENT }; /* half full at most: linear probing is short */
 
-/* The slot that holds a mark, else the empty one where it would be put (linear probing: half of
- * them are empty). */
-static unsigned slot_of(const pp_sequence *sequence, uint64_t mark)
+/* Where a mark is, or the empty place where it would be put. */
+static uint64_t *place_of(uint64_t *table, uint64_t mark)
 {
-    unsigned at = home_of(mark);
-    while (sequence->slot[at] && sequence->recent[sequence->slot[at] - 1] != mark)
-        at = (at + 1) % PP_SLOTS;
-    return at;
+    size_t at = (mark >> 1) % TABLE;
+    while (table[at] && table[at] != mark)
+        at = (at + 1) % TABLE;
+    return &table[at];
 }
 
-static bool is_recent(const pp_sequence *sequence, uint64_t mark)
+/* Among the PP_RECENT newest for sure, among as many before them by chance. */
+static bool is_recent(pp_sequence *sequence, uint64_t mark)
 {
-    return sequence->slot[slot_of(sequence, mark)] != 0;
-}
-
-/* Empties a slot and closes the gap for those behind it (Knuth, The Art of Computer Programming 3,
- * 6.4, algorithm R). */
-static void empty_slot(pp_sequence *sequence, unsigned hole)
-{
-    for (unsigned at = (hole + 1) % PP_SLOTS; sequence->slot[at]; at = (at + 1) % PP_SLOTS) {
-        unsigned home = home_of(sequence->recent[sequence->slot[at] - 1]);
-        if ((at - home) % PP_SLOTS < (at - hole) % PP_SLOTS)
-            continue;
-        sequence->slot[hole] = sequence->slot[at];
-        hole = at;
-    }
-    sequence->slot[hole] = 0;
+    return *place_of(sequence->marks[0], mark) || *place_of(sequence->marks[1], mark);
 }
 
 static void remember(pp_sequence *sequence, uint64_t mark)
 {
-    uint64_t *place = &sequence->recent[sequence->recent_at];
-    if (*place)
-        empty_slot(sequence, slot_of(sequence, *place));
-    *place = mark;
-    sequence->slot[slot_of(sequence, mark)] = (uint16_t)(sequence->recent_at + 1);
-    sequence->recent_at = (sequence->recent_at + 1) % PP_RECENT;
+    if (sequence->marked == PP_RECENT) {
+        sequence->young = !sequence->young;
+        memset(sequence->marks[sequence->young], 0, sizeof sequence->marks[0]);
+        sequence->marked = 0;
+    }
+    *place_of(sequence->marks[sequence->young], mark) = mark;
+    sequence->marked++;
 }
 
 void pp_sequence_remember(pp_sequence *sequence, uint64_t mark)
 {
     if (!is_recent(sequence, mark))
         remember(sequence, mark);
+}
+
+void pp_sequence_learn(pp_sequence *sequence, const pp_sequence *from)
+{
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < TABLE; i++) {
+            uint64_t mark = from->marks[(from->young + 1 + k) % 2][i];
+            if (mark)
+                pp_sequence_remember(sequence, mark);
+        }
 }
 
 static bool other_boot(const pp_sequence *sequence, const pp_numbers *message)

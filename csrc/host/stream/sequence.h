@@ -20,7 +20,9 @@ void pp_sequence_start(pp_sequence *sequence);
  * missing. A message is dropped as a duplicate only when that very one is among the PP_RECENT
  * newest: what cannot be told is taken. */
 pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *lost);
-/* Takes note of a mark (not 0), and forgets the oldest. */
+/* Takes note of the messages that came elsewhere. */
+void pp_sequence_learn(pp_sequence *sequence, const pp_sequence *from);
+/* Takes note of a mark (not 0). */
 void pp_sequence_remember(pp_sequence *sequence, uint64_t mark);
 
 #endif

@@ -186,9 +186,10 @@ static inline void add_to(int64_t *counter, int64_t by)
     __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + by, __ATOMIC_RELAXED);
 }
 
-static inline char *cell_at(const pp_stream *stream, int column, int64_t row)
+/* Where a row lies in each column [bytes]. */
+static inline size_t place_of(const pp_stream *stream, int64_t row)
 {
-    return stream->column[column] + (row % stream->capacity) * 8;
+    return (size_t)(row % stream->capacity) * 8;
 }
 
 /* Counts what the sequence number tells. False for a duplicate. */
@@ -221,8 +222,9 @@ static void wake_readers(pp_stream *stream)
 static void publish(pp_stream *stream, const pp_rows *rows, int64_t arrival_ns)
 {
     PP_ASSERT(rows->count >= 1 && rows->count <= stream->room);
-    int64_t *arrival = (int64_t *)cell_at(stream, ARRIVAL, stream->head);
-    int64_t *seq = (int64_t *)cell_at(stream, SEQ, stream->head);
+    size_t place = place_of(stream, stream->head);
+    int64_t *arrival = (int64_t *)(stream->column[ARRIVAL] + place);
+    int64_t *seq = (int64_t *)(stream->column[SEQ] + place);
     int64_t step = stream->decoder.config.seq_per_sample && rows->seq >= 0;
     for (int i = 0; i < rows->count; i++) {
         arrival[i] = arrival_ns;
@@ -239,9 +241,10 @@ static void publish(pp_stream *stream, const pp_rows *rows, int64_t arrival_ns)
 static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns)
 {
     pp_rows rows;
-    rows.time = (int64_t *)cell_at(stream, TIME, stream->head);
+    size_t place = place_of(stream, stream->head);
+    rows.time = (int64_t *)(stream->column[TIME] + place);
     for (int channel = 0; channel < stream->channels; channel++)
-        rows.column[channel] = (double *)cell_at(stream, FIRST_CHANNEL + channel, stream->head);
+        rows.column[channel] = (double *)(stream->column[FIRST_CHANNEL + channel] + place);
     pp_refusal why = pp_decoder_read(&stream->decoder, bytes, length, &rows);
     if (why != PP_REFUSED_NOT) {
         add_to(&stream->counts.refused[why], 1);
@@ -308,7 +311,7 @@ bool pp_stream_wait(pp_stream *stream, int64_t seen, double seconds)
 const void *pp_stream_column(const pp_stream *stream, int column, int64_t first)
 {
     PP_ASSERT(column >= -FIRST_CHANNEL && column < stream->channels && first >= 0);
-    return cell_at(stream, column + FIRST_CHANNEL, first);
+    return stream->column[column + FIRST_CHANNEL] + place_of(stream, first);
 }
 
 pp_stream_counts pp_stream_read_counts(const pp_stream *stream)

@@ -63,7 +63,8 @@ void pp_decoder_learn_aliases(pp_decoder *decoder, const pp_decoder *from);
 /* These, and which messages came. */
 void pp_decoder_learn(pp_decoder *decoder, const pp_decoder *from);
 
-enum { PP_ABOUT_MAX = 1 << 15, PP_DESCRIPTION_MAX = 1 << 16 };
+enum { PP_DESCRIPTION_VERSION = 1 };
+enum { PP_ABOUT_MAX = 1 << 15, PP_DESCRIPTION_MAX = 1 << 16 }; /* bytes */
 
 /* Writes all that decoding needs, and `about` (what it is for: the caller's own words), as bytes
  * of one version on every machine. `recent`: with the marks of the newest messages. The length; 0

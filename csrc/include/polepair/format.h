@@ -10,8 +10,7 @@ enum {
     PP_KEYS_MAX = PP_STREAM_CHANNELS_MAX + 8, /* channels and what else a message says */
     PP_NAME_MAX = 48,                         /* bytes, with the 0 at the end */
     PP_GAPS_MAX = 64,
-    PP_RECENT = 1024, /* messages: more than a broker keeps under way */
-    PP_SLOTS = 2 * PP_RECENT,
+    PP_RECENT = 1024, /* messages that are known again: more than a broker keeps under way */
     PP_ALIASES_MAX = 256,
     PP_ROOM_MAX = 65535 /* rows of a message */
 };
@@ -81,11 +80,11 @@ typedef struct pp_sequence {
     int64_t gap_first[PP_GAPS_MAX];
     int64_t gap_end[PP_GAPS_MAX]; /* the number behind each gap */
     int gaps;
-    int64_t boot;               /* of the device; -1: it tells none */
-    int64_t time;               /* under which the newest number came [ns] */
-    uint64_t recent[PP_RECENT]; /* marks of messages; 0: none */
-    int recent_at;              /* where the next one goes */
-    uint16_t slot[PP_SLOTS];    /* hash table: 1 + the place in `recent`; 0: empty */
+    int64_t boot; /* of the device; -1: it tells none */
+    int64_t time; /* under which the newest number came [ns] */
+    uint64_t marks[2]
+                  [2 * PP_RECENT]; /* hash tables of messages, 0: none; one fills, then the other */
+    int young, marked;             /* which one fills; marks in it, up to PP_RECENT */
 } pp_sequence;
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "polepair/base.h"
 
+enum { PP_JOURNAL_VERSION = 2 }; /* of segments; 1 is read as well */
+
 typedef struct pp_journal pp_journal;
 
 /* Append-only journal of raw messages in mapped segment files: what is appended outlives the
