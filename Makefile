@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults promises emulated mutants coverage clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage clean wheel table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -66,14 +66,18 @@ promises: build ## the promises of docs/reliability.md, and what their machines 
 	@packaging/setup.sh packages packaging/debian-test.txt
 	@$(PY) packaging/promises.py
 
+fuzz: build ## every surface that strangers can write into (SURFACE=name, SECONDS=600 each, two side by side)
+	@packaging/setup.sh packages packaging/debian-test.txt
+	@nice packaging/fuzz.sh $(or $(SECONDS),600) $(or $(SURFACE),all)
+
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh
 
 wheel: build ## the cp311-abi3 wheel in build/wheel
 	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .
 
-mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep or python; SEED=1)
-	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1)
+mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep, python or live; SEED=1, COUNT=60)
+	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1) --count $(or $(COUNT),60)
 
 coverage: build ## share of lines that the tests run, of the C and of the Python (ten minutes)
 	@nice packaging/coverage.sh

@@ -48,7 +48,7 @@ def edited(base: bytes, edits, words) -> bytes:
 
 def inputs(pool: list[bytes], words):
     """Strategy of inputs: edited ones of the pool, texts of words, bytes."""
-    edit = st.tuples(st.integers(0, 1 << 16), st.integers(0, 4), st.integers(0, 1 << 12))
+    edit = st.tuples(st.integers(0, 1 << 20), st.integers(0, 4), st.integers(0, 1 << 12))
     mutated = st.builds(edited, st.sampled_from(pool), st.lists(edit, min_size=1, max_size=6), st.just(words))
     spoken = st.lists(st.sampled_from(words), max_size=12).map(lambda w: "".join(w).encode("utf-8", "surrogatepass"))
     return st.one_of(mutated, mutated, mutated, spoken, st.binary(max_size=64))
@@ -96,7 +96,7 @@ class Hunt:
         dice = self.dice
         for _ in range(QUICK):
             edits = [
-                (dice.randrange(1 << 16), dice.randrange(5), dice.randrange(1 << 12))
+                (dice.randrange(1 << 20), dice.randrange(5), dice.randrange(1 << 12))
                 for _ in range(dice.choice(COUNTS))
             ]
             self.look(edited(dice.choice(self.pool), edits, self.surface.words))

@@ -305,7 +305,112 @@ class Set(Surface):
         return "set"
 
 
-SURFACES = {c.__name__.lower(): c for c in (Units, Motor, Result, Records, Birth, Address, Csv, Sinks, Set)}
+class Store(Motor):
+    """A store: what is read from it is told to be damaged, or it is the seed's."""
+
+    words = ("chunk", "stream", "SQLite format 3\0", "CREATE TABLE", "meta", "\0\0\0\1", "fast", "{", "}", "json")
+
+    def __init__(self):
+        from polepair.errors import StoreError
+
+        super().__init__()
+        self.errors = (StoreError,)
+        self.path = self.path.with_name("x.ppdb")
+        (seed,) = seeds_of("store")
+        self.known = self._rows(seed, [])
+        need(self.known, "a seed without rows")
+
+    @staticmethod
+    def _rows(path, bad) -> dict:
+        from polepair.live.store import Store as Opened
+
+        with Opened(path) as store:
+            need(len(store.streams) < 3, "more streams than there were")
+            kept = {n: store.read(n, bad=bad) for n in store.streams}
+        return {
+            n: repr([c.tolist() for c in (r.time, r.seq, r.arrival, *r.columns)]) for n, r in kept.items() if len(r)
+        }
+
+    def judge(self, data):
+        """Opens it and reads all that it has."""
+        for left in self.path.parent.iterdir():
+            left.unlink()
+        self.path.write_bytes(data)
+        bad = []
+        rows = self._rows(self.path, bad)
+        need(bad or rows == self.known or not rows, "read as other data")
+        return f"{len(bad)} damaged" if bad else f"{len(rows)} whole"
+
+    def close(self):
+        """Removes the files."""
+        import shutil
+
+        shutil.rmtree(self.path.parent)
+
+
+class Journal(Store):
+    """A segment that waits for the store: no row comes of it that was not written, and none twice."""
+
+    words = ("PPJRNL2\n", "PPJRNL1\n", "\0\0\0\0", '{"n":1,"t":1,"a":1,"b":1}', "fast", "\1", "\xff")
+    channels = ("a", "b")
+
+    def __init__(self):
+        from polepair.errors import StoreError
+        from polepair.live.backlog import about
+
+        Motor.__init__(self)
+        self.errors = (StoreError,)
+        self.path = self.path.with_name("x.ppdb")
+        self.about = about("fast", self.channels)
+        self.known = {row for seed in seeds_of("journal") for row in self._decoded(seed.read_bytes())[0]}
+        need(self.known, "a seed without rows")
+
+    def _decoded(self, data) -> tuple[list, str]:
+        """Rows as (number, time, values), and how the segment ended."""
+        from polepair import _core
+
+        decoder, offset, rows, ending = _core.Decoder(self.about), 0, [], "rows"
+        while ending == "rows":
+            offset, times, seq, _, columns, damaged, refused, ending = decoder.read(data, offset, 4096, True, 1)
+            rows += zip(seq.tolist(), times.tolist(), *(c.tolist() for c in columns), strict=True)
+        return rows, f"{ending} {min(damaged, 3)} {min(refused, 3)}"
+
+    def judge(self, data):
+        """Decodes it; a few are found by a recorder as well."""
+        import zlib
+
+        try:
+            rows, ending = self._decoded(data)
+        except ValueError as e:
+            rows, ending = [], str(e)
+        need(set(rows) <= self.known and len(set(rows)) == len(rows), "a row that was not written")
+        if zlib.crc32(data) % 256 == 0:
+            self._recorded(data)
+        return f"{len(rows)} {ending}"
+
+    def _recorded(self, data) -> None:
+        import shutil
+
+        from polepair.live.recorder import Recorder, journal_of
+        from polepair.live.store import Store as Opened
+        from polepair.live.streams import Stream
+
+        shutil.rmtree(self.path.parent)
+        folder = journal_of(self.path)
+        folder.mkdir(parents=True)
+        (folder / f"{1:04x}{1:012x}.journal").write_bytes(data)
+        recorder = Recorder(self.path, Stream(self.channels, "json", 1 << 10), segment_bytes=1 << 14)
+        recorder.close()
+        with Opened(self.path) as store:
+            kept = store.read("fast")
+        rows = set(zip(kept.seq.tolist(), kept.time.tolist(), *(c.tolist() for c in kept.columns), strict=True))
+        need(rows <= self.known, "stored what was not written")
+        need(recorder.error is None, f"{recorder.error}")
+
+
+SURFACES = {
+    c.__name__.lower(): c for c in (Units, Motor, Result, Records, Birth, Address, Csv, Sinks, Set, Store, Journal)
+}
 
 
 def seeds_of(name: str) -> list[Path]:

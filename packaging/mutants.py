@@ -1,7 +1,8 @@
 """make mutants: changes lines of the product one at a time and asks the tests whether they notice.
 
 python packaging/mutants.py [ROOM] [--seed N] [--count N] [--only GLOB] [--list] [--again] writes
-build/mutants/ROOM-SEED.json and lists the survivors. A second start goes on where the first one stopped.
+build/mutants/ROOM-SEED.json and lists the survivors. A second start goes on where the first one stopped. Rows of
+mutants-known.txt (changes that once went unnoticed) are asked before what is drawn, beyond the count.
 """
 
 import argparse
@@ -12,27 +13,62 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from queue import Queue
 
 from mutants_build import HERE, ROOT, Build, Sanitized, Tree, run
 from mutate import Mutant, applied, of_file
 
+LIVE = [
+    "store",
+    "database",
+    "backlog",
+    "chunks",
+    "recorder",
+    "streams",
+    "mqtt",
+    "broker",
+    "sinks",
+    "sources",
+    "wire",
+    "verify",
+    "export",
+]
 ROOMS = {
     "core": ["csrc/core/*", "csrc/include/polepair/model/*"],
     "sweep": ["csrc/host/sweep/*"],
     "python": ["polepair/design/*", "polepair/run/*", "polepair/draw/*"],
+    "live": ["csrc/host/stream/*", "csrc/mqtt/*", *(f"polepair/live/{name}.py" for name in LIVE)],
+}
+SPREAD = {  # groups of a room's files that are drawn from in turn
+    "live": [
+        ["*/journal.c", "*/segment.*", "*/drain.*", "*/decoder.c", "*/describe.c", "*/config.c"],
+        ["*/stream.c", "*/decode_*.c", "*/number.*", "*/lines.c"],
+        ["*/sequence.*"],
+        [f"*/{name}.py" for name in ("store", "database", "backlog", "chunks", "recorder", "verify", "export")],
+        ["csrc/mqtt/*", "*/mqtt.py"],
+        ["*/broker.py", "*/wire.py"],
+        ["*/sinks.py", "*/sources.py", "*/streams.py"],
+    ]
 }
 TESTS = {  # folders whose tests a room has to answer to
     "core": ["tests/core", "tests/run"],
     "sweep": ["tests/run"],
     "python": ["tests/core", "tests/run", "tests/draw", "tests/faces", "tests/cli"],
+    "live": ["tests/live"],
 }
+SLOWEST = {"live": "8"}  # seconds: a test beyond is not asked; 2 elsewhere
+SEQUENCES = "60"  # of the acknowledgement oracle
+C_ASKED = ("csrc/core/*", "csrc/include/polepair/*", "csrc/host/stream/*")  # of what the C programs are made
+BROKERS = ("csrc/mqtt/*", "polepair/live/mqtt.py")  # whose tests start brokers, and are asked for nothing else
 EQUIVALENT = ROOT / "packaging/mutants-equivalent.txt"  # file, tab, line before, tab, line after, tab, the argument
-EQUIVALENT_MAX = 4
+EQUIVALENT_MAX = 8
+KNOWN = ROOT / "packaging/mutants-known.txt"  # file, tab, line before, tab, line after
 ONLY_TESTS: list[str] = []  # from the command line, instead of the room's
 
 
@@ -45,11 +81,21 @@ def pytest(tree: Tree, room: str, limit, **env):
     """Runs the room's tests on a tree; the plugin checks the hash of the library."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
     command += ["-p", "mutants_plugin", "-m", "not slow", "--tb=line", *tests_of(room)]
-    command += ["--ignore-glob=*test_golden.py", "--ignore-glob=*test_unit.py"]  # c_checks has asked those
+    command += [
+        "--ignore-glob=*test_golden.py",
+        "--ignore-glob=*test_unit.py",
+        "--ignore-glob=*test_stream_core.py",
+    ]  # c_checks has asked those
     paths = os.pathsep.join([str(tree.path), str(ROOT / "packaging")])
     env |= {"MUTANT_HASH": tree.hash(), "MUTANT_TREE": str(tree.path), "PYTHONPATH": paths}
+    env |= {"MUTANT_SLOWEST": slowest(room), "ORACLE_SEQUENCES": SEQUENCES} | env
     env |= {"PYTHONDONTWRITEBYTECODE": "1", "POLEPAIR_SHARED": str(ROOT.parent / "shared")}
     return run(command + env.pop("MORE", "").split(), tree.path, limit, **env)
+
+
+def slowest(room: str) -> str:
+    """Seconds of the slowest test that a room asks."""
+    return os.environ.get("MUTANT_SLOWEST", SLOWEST.get(room, "2"))
 
 
 def measure(tree: Tree, room: str) -> tuple[Path, float]:
@@ -63,9 +109,9 @@ def measure(tree: Tree, room: str) -> tuple[Path, float]:
             sys.exit(f"mutants: the tests do not run on the unchanged tree: {text[-2000:]}")
     took = json.loads(times.read_text())
     failed = [n for n, t in took.items() if t < 0]
-    slowest = float(os.environ.get("MUTANT_SLOWEST", "2"))
-    total = sum(t for t in took.values() if 0 <= t <= slowest)
-    print(f"{room}: {len(took)} tests, {sum(t > slowest for t in took.values())} too slow, {total:.0f} s", flush=True)
+    most = float(slowest(room))
+    total = sum(t for t in took.values() if 0 <= t <= most)
+    print(f"{room}: {len(took)} tests, {sum(t > most for t in took.values())} too slow, {total:.0f} s", flush=True)
     for name in failed:
         print(f"  fails unchanged, not asked: {name}")
     return times, total
@@ -76,6 +122,8 @@ def c_checks(tree: Tree) -> dict[str, bool]:
     passed = {}
     if tree.build.units:
         passed["unit"] = run([str(tree.path / "unit")], tree.path, 20)[0] == 0
+    with tempfile.TemporaryDirectory() as folder:
+        passed["stream"] = run([str(tree.path / "stream"), folder], tree.path, 20)[0] == 0
     code, text = run([str(tree.path / "golden")], tree.path, 20)
     want = (ROOT / "tests/golden/double.txt").read_text().strip()
     passed["golden"] = code == 0 and text.strip().endswith(want)
@@ -110,13 +158,15 @@ def other_python(before: str, after: str) -> bool:
 
 
 def ask(tree: Tree, room: str, m: Mutant, times: Path, limit: float) -> str:
-    """unit, tests: NAME, hang, golden (nothing but the hash) or survived."""
-    checks = c_checks(tree) if "csrc/" in m.file and "/host/" not in m.file else {}
-    if not checks.get("unit", True):
-        return "unit"
+    """unit, stream, tests: NAME, hang, golden (nothing but the hash) or survived."""
+    checks = c_checks(tree) if matches(m.file, C_ASKED) else {}
+    for name in ("unit", "stream"):
+        if not checks.get(name, True):
+            return name
     if room == "sweep" and m.file.endswith((".c", ".h")) and not tree.sanitized.passes(tree.path, tree.users(m.file)):
         return "sanitized"
-    code, text = pytest(tree, room, limit, MORE="-x", MUTANT_TIMES=str(times))
+    brokers = "" if room != "live" or matches(m.file, BROKERS) else " --ignore-glob=*test_mqtt*.py"
+    code, text = pytest(tree, room, limit, MORE="-x" + brokers, MUTANT_TIMES=str(times))
     if code == 97:
         sys.exit(f"mutants: {text}")
     if code == "hang":
@@ -127,10 +177,15 @@ def ask(tree: Tree, room: str, m: Mutant, times: Path, limit: float) -> str:
     return "survived" if checks.get("golden", True) else "golden"
 
 
+def matches(file: str, patterns) -> bool:
+    """True where one of the patterns fits."""
+    return any(fnmatch.fnmatch(file, p) for p in patterns)
+
+
 def room_of(file: str) -> str | None:
     """The room of a file, by its folder."""
     for room, patterns in ROOMS.items():
-        if any(fnmatch.fnmatch(file, p) for p in patterns):
+        if matches(file, patterns):
             return room
     return "python" if file.endswith(".py") else "core"
 
@@ -139,14 +194,40 @@ def draw(rooms: list[str], only: list[str], seed: int) -> list[Mutant]:
     """Every line that can change, in an order that the seed fixes, each with one change."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     patterns = only or [p for r in rooms for p in ROOMS[r]]
-    files = [f for f in listed if any(fnmatch.fnmatch(f, p) for p in patterns) and f.endswith((".c", ".h", ".py"))]
+    files = [f for f in listed if matches(f, patterns) and f.endswith((".c", ".h", ".py"))]
     dice, lines = random.Random(seed), {}
     for file in sorted(files):
         for m in of_file(file, (ROOT / file).read_text()):
             lines.setdefault((m.file, m.line), {}).setdefault(m.kind, []).append(m)
     order = sorted(lines)
     dice.shuffle(order)
-    return [dice.choice(lines[at][dice.choice(sorted(lines[at]))]) for at in order]
+    drawn = [dice.choice(lines[at][dice.choice(sorted(lines[at]))]) for at in order]
+    return in_turn(drawn, SPREAD[rooms[0]]) if len(rooms) == 1 and rooms[0] in SPREAD else drawn
+
+
+def in_turn(drawn: list[Mutant], groups: list[list[str]]) -> list[Mutant]:
+    """One of each group after the other, in the order of the draw within a group."""
+    rows = [[m for m in drawn if matches(m.file, g)] for g in groups]
+    turns = zip_longest(*rows)
+    return [m for turn in turns for m in turn if m]
+
+
+def once_unnoticed(room: str) -> list[Mutant]:
+    """The mutants of mutants-known.txt in a room."""
+    found = []
+    for row in KNOWN.read_text().splitlines():
+        file, _, rest = row.partition("\t")
+        if row.startswith("#") or not matches(file, ROOMS[room]):
+            continue
+        before, _, after = rest.partition("\t")
+        lines = (ROOT / file).read_text().split("\n")
+        at = [i for i, line in enumerate(lines) if line.strip() == before]
+        if len(at) != 1:
+            print(f"{KNOWN.name}: {file}: {before}: expected one such line, there are {len(at)}: not asked")
+            continue
+        indent = lines[at[0]][: -len(lines[at[0]].lstrip())]
+        found.append(Mutant(file, at[0] + 1, "known", lines[at[0]], indent + after))
+    return found
 
 
 def argued() -> set[tuple[str, str, str]]:
@@ -233,6 +314,9 @@ def main() -> int:
     o = parser.parse_args()
     ONLY_TESTS.extend(o.tests)
     todo = draw(list(ROOMS) if o.room == "all" else [o.room], o.only, o.seed)
+    if o.room != "all" and not o.only:
+        first = once_unnoticed(o.room)
+        todo, o.count = first + todo, o.count + len(first)
     if o.list:
         for m in todo[: o.count]:
             print(f"{m.kind:13} {m.key}")

@@ -56,7 +56,8 @@ class Build:
         space = {"__name__": "setup"}
         exec(compile((ROOT / "setup.py").read_text(), "setup.py", "exec"), space)
         os.chdir(before)
-        core = made[0]["ext_modules"][0]
+        core, *others = made[0]["ext_modules"]
+        self.mqtt = others[0] if others else None  # None: where paho is not
         self.lanes, self.sources = space["LANES"], core.sources
         import sysconfig
 
@@ -65,8 +66,14 @@ class Build:
         flags = [f for f in core.extra_compile_args if f not in ("-O3", "-Wall", "-Wextra", "-Wshadow")]
         self.flags = [*flags, "-fPIC", "-DPP_ASSERTS", *INCLUDES]  # a failed assertion is a killed mutant
         self.python = [*python, *macros]
+        self.broker = [*self.python, *(f for f in self.mqtt_of("extra_compile_args") if f.startswith("-ftls"))]
         self.units = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/c").glob("unit*.c"))
-        self.quick = [*self.units, "tests/c/golden.c"]
+        self.streams = [f"tests/c/{p}.c" for p in ("stream", "stream_decode", "stream_disk", "stream_sync")]
+        self.quick = [*self.units, "tests/c/golden.c", *self.streams]
+
+    def mqtt_of(self, name: str) -> list[str]:
+        """A list of the MQTT extension's; empty without one."""
+        return list(getattr(self.mqtt, name)) if self.mqtt else []
 
     def compile(self, tree: Path, source: str, out: Path):
         """One object; a lane kernel is large and gets no optimiser."""
@@ -74,6 +81,8 @@ class Build:
         fast = ["-O0"] if name in self.lanes or name.startswith("kernel") else ["-O1"]
         if source.startswith("csrc/python"):
             fast = ["-O2", *self.python]
+        if source.startswith("csrc/mqtt"):
+            fast = ["-O1", *self.broker]
         command = ["gcc", *self.flags, *fast, *self.lanes.get(name, []), "-MMD", "-c", source, "-o", str(out)]
         code, text = run(command, tree, 60)
         return code == 0, text
@@ -96,14 +105,21 @@ class Build:
         return run(["objcopy", *names, str(made), str(out)], tree, 20)[0] == 0
 
     def link(self, tree: Path, objects: dict[str, Path]) -> bool:
-        """The extension and the quick C checks of a tree from these objects."""
+        """The extensions and the quick C checks of a tree from these objects."""
         core = [str(objects[s]) for s in self.sources if s.startswith("csrc/core/")]
-        library = tree / "polepair/_core.abi3.so"
-        library.unlink(missing_ok=True)
-        jobs = [["-shared", *(str(objects[s]) for s in self.sources), "-o", str(library), "-lpthread"]]
+        for library in (tree / "polepair").glob("*.abi3.so"):
+            library.unlink()
+        library = str(tree / "polepair/_core.abi3.so")
+        jobs = [["-shared", *(str(objects[s]) for s in self.sources), "-o", library, "-lpthread"]]
+        if self.mqtt:
+            parts = [str(objects[s]) for s in self.mqtt.sources]
+            jobs.append(["-shared", *parts, "-o", str(tree / "polepair/_mqtt.abi3.so"), *self.mqtt.extra_link_args])
         if self.units:
             jobs.append([*(str(objects[s]) for s in self.units), *core, "-o", str(tree / "unit"), "-lm"])
         jobs.append([str(objects["tests/c/golden.c"]), *core, "-o", str(tree / "golden"), "-lm"])
+        below = ("csrc/host/stream/", "csrc/host/clock.c", "csrc/core/wire/")
+        parts = [*self.streams, *(s for s in self.sources if s.startswith(below))]
+        jobs.append([*(str(objects[s]) for s in parts), "-o", str(tree / "stream"), "-lm", "-lpthread"])
         return all(run(["gcc", *job], tree, 60)[0] == 0 for job in jobs)
 
 
@@ -180,7 +196,7 @@ class Tree:
         self.build, self.path, self.base = build, HERE / name, base
         shutil.rmtree(self.path, ignore_errors=True)
         (self.path / "objects").mkdir(parents=True)
-        ignore = shutil.ignore_patterns("__pycache__", "_core.abi3.so")
+        ignore = shutil.ignore_patterns("__pycache__", "*.abi3.so")
         for item in COPIED:
             if (ROOT / item).is_dir():
                 shutil.copytree(ROOT / item, self.path / item, ignore=ignore)
@@ -189,7 +205,7 @@ class Tree:
         (self.path / "README.md").write_text("")
         self.objects = dict(base.objects) if base else {}
         if base is None:
-            for source in [*build.sources, *build.quick]:
+            for source in dict.fromkeys([*build.sources, *build.quick, *build.mqtt_of("sources")]):
                 out = self.path / "objects" / object_name(source)
                 good, text = build.compile(self.path, source, out)
                 if not good:
@@ -211,8 +227,9 @@ class Tree:
         return found
 
     def hash(self) -> str:
-        """SHA-256 of the library."""
-        return hashlib.sha256((self.path / "polepair/_core.abi3.so").read_bytes()).hexdigest()
+        """SHA-256 of each library, by name."""
+        made = sorted((self.path / "polepair").glob("*.abi3.so"))
+        return " ".join(f"{p.name}={hashlib.sha256(p.read_bytes()).hexdigest()}" for p in made)
 
     def build_mutant(self, m: Mutant) -> bool:
         """Compiles and links; False where it does not compile or no object differs."""
@@ -232,6 +249,7 @@ class Tree:
         return differs and self.build.link(self.path, objects)
 
     def restore(self, file: str):
-        """The unchanged file and library again."""
+        """The unchanged file and libraries again."""
         shutil.copy(self.base.path / file, self.path / file)
-        shutil.copy(self.base.path / "polepair/_core.abi3.so", self.path / "polepair/_core.abi3.so")
+        for library in (self.base.path / "polepair").glob("*.abi3.so"):
+            shutil.copy(library, self.path / "polepair" / library.name)

@@ -1,6 +1,7 @@
-"""A pytest plugin for one mutant: it refuses a stale library, and runs the tests fastest first."""
+"""A pytest plugin for one mutant: it refuses stale libraries, and runs the tests fastest first."""
 
 import hashlib
+import importlib
 import json
 import os
 from pathlib import Path
@@ -16,19 +17,17 @@ def _times() -> dict:
 
 
 def pytest_configure(config):
-    """The library that this process has mapped has to be the mutant's."""
-    from polepair import _core
-
-    tree, mapped = Path(os.environ["MUTANT_TREE"]).resolve(), Path(_core.__file__).resolve()
-    names = {
-        line.split(maxsplit=5)[-1].strip()
-        for line in Path("/proc/self/maps").read_text().splitlines()
-        if "_core.abi3" in line
-    }
-    if hashlib.sha256(mapped.read_bytes()).hexdigest() != os.environ["MUTANT_HASH"] or names != {str(mapped)}:
-        pytest.exit(f"stale library {mapped}", returncode=97)
-    if tree not in mapped.parents:
-        pytest.exit(f"library of another tree {mapped}", returncode=97)
+    """The libraries that this process has mapped have to be the mutant's."""
+    tree = Path(os.environ["MUTANT_TREE"]).resolve()
+    for said in os.environ["MUTANT_HASH"].split():
+        name, _, wanted = said.partition("=")
+        mapped = Path(importlib.import_module(f"polepair.{name.partition('.')[0]}").__file__).resolve()
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        names = {line.split(maxsplit=5)[-1].strip() for line in maps if name in line}
+        if hashlib.sha256(mapped.read_bytes()).hexdigest() != wanted or names != {str(mapped)}:
+            pytest.exit(f"stale library {mapped}", returncode=97)
+        if tree not in mapped.parents:
+            pytest.exit(f"library of another tree {mapped}", returncode=97)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -375,3 +375,32 @@ def test_cobs():
     for broken in (b"\5a", b"\0", b"\3a\0b"):
         with pytest.raises(ValueError):
             _core.cobs_decode(broken)
+
+
+def test_rows_from_the_floor_on_stay_while_a_message_is_decoded():
+    """The largest message that a stream takes is written behind the head before it is known to be good."""
+    s = stream(capacity=512)
+    bad = b'{"s":[' + b",".join([b"[7,7,7]"] * 127) + b',[7,7,"x"]]}'
+    for n in range(700):
+        assert say(s, n=n, t=n, ia=n, ib=-n, w=0)
+        if n % 100 == 99 or n in (384, 385, 511, 512):
+            first, head = s.core.floor, s.head
+            before = [bytes(s.core.column(c, first, head)) for c in range(-3, 3)]
+            assert s.push(bad) and s.head == head
+            assert [bytes(s.core.column(c, first, head)) for c in range(-3, 3)] == before
+            assert head - first == min(head, 384)
+    assert sum(v for k, v in s.stats.items() if " " in k) == 11
+
+
+def test_a_device_that_starts_anew_with_almost_the_same_is_taken():
+    """Without boot number and time only the values tell a new start from a message that came again."""
+    layout = Layout(24, magic=b"PK", seq=(10, 4), value=8)
+    for rows in (1, 20, 60):
+        for change in range(rows):
+            first, other = np.ones((2, rows, 3))
+            other[change, :2] = -1
+            s = stream("packed", layout=layout)
+            head = b"PK".ljust(24, b"\0")
+            for values in (first, first, other, other):
+                assert s.push(head + values.tobytes())
+            assert s.head == 2 * rows and s.stats["duplicates"] == 2 and s.stats["restarts"] == 1

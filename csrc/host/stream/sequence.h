@@ -11,7 +11,7 @@ typedef struct pp_numbers {
     int64_t count;    /* of numbers, at least 1 */
     int64_t time_ns;  /* of the first sample */
     int64_t boot;     /* -1: none */
-    uint64_t content; /* something of what else is in it */
+    uint64_t content; /* a number of all that is in it */
 } pp_numbers;
 
 /* Nothing came yet. */

@@ -44,7 +44,7 @@ typedef struct pp_decoder {
     pp_sequence sequence;
     int16_t alias_before[PP_ALIASES_MAX]; /* of the message read last */
     bool taught;                          /* that message changed the aliases */
-    uint64_t content;                     /* something of its bytes */
+    uint64_t content;                     /* a number of all its bytes */
 } pp_decoder;
 
 void pp_decoder_start(pp_decoder *decoder, const pp_stream_config *config);
