@@ -30,30 +30,41 @@ class Lock:
     """One recorder for a stream of a file: an advisory lock that says who holds it. StoreError where another does."""
 
     def __init__(self, folder: Path, number: int, name: str):
-        self.path = folder / f"{number:04x}.lock"
-        while True:
-            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                other = os.read(self._fd, 200).decode("utf-8", "replace").strip() or "another process"
-                os.close(self._fd)
-                file = str(folder).removesuffix(".journal")
-                raise StoreError(
-                    f"{file}: stream {name} is being recorded by {other}, expected one recorder for each stream"
-                ) from None
-            if os.fstat(self._fd).st_nlink:
-                break
-            os.close(self._fd)  # the last owner removed it meanwhile
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        self.path, self._fd = folder / f"{number:04x}.lock", -1
+        try:
+            while not self._take(folder, name):
+                pass
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        except BaseException:
+            self.close()
+            raise
         _locks.add(self)
+
+    def _take(self, folder: Path, name: str) -> bool:
+        """False: the last owner removed the file meanwhile."""
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(fd).st_nlink:
+                self._fd, fd = fd, -1
+        except BlockingIOError:
+            other = os.read(fd, 200).decode("utf-8", "replace").strip() or "another process"
+            file = str(folder).removesuffix(".journal")
+            raise StoreError(
+                f"{file}: stream {name} is being recorded by {other}, expected one recorder for each stream"
+            ) from None
+        finally:
+            if fd >= 0:
+                os.close(fd)
+        return self._fd >= 0
 
     def close(self) -> None:
         """Gives it back."""
         _locks.discard(self)
         if self._fd >= 0:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it may stay: what counts is the descriptor
+                self.path.unlink()
             os.close(self._fd)
             self._fd = -1
 
@@ -99,6 +110,22 @@ class Retention:
         return time.time_ns() - int(self.keep * 1e9)
 
 
+@contextlib.contextmanager
+def _told(folder: Path, room: int = 0):
+    """What the system refuses is a StoreError."""
+    try:
+        yield
+    except (OSError, MemoryError, RuntimeError) as e:
+        free = f", {room / 1e6:.0f} MB free" if room else ""
+        raise StoreError(f"{folder}: {_in_words(e)}, expected a folder that can be written{free}") from None
+
+
+def _in_words(e: Exception) -> str:
+    if isinstance(e, MemoryError):
+        return "no memory left"
+    return getattr(e, "strerror", None) or str(e) or type(e).__name__
+
+
 def _size(file: Path) -> int:
     with contextlib.suppress(OSError):
         return file.stat().st_size
@@ -116,7 +143,7 @@ def recover(path) -> list[str]:
     folder = journal_of(path)
     if not segments(folder):
         return []
-    with Store(path, create=True) as store:
+    with _told(folder), Store(path, create=True) as store:
         faults = _recover_free(store, folder)
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -164,13 +191,12 @@ class Recorder:
         spare = SPARE_SEGMENTS * segment_bytes + SPARE_PAGES * PAGE_BYTES
         self._lock = self.store = None
         try:
-            self._begin(keep, segment_bytes, spare)
-        except OSError as e:
-            room = f"{(spare + segment_bytes) / 1e6:.0f} MB free"
-            raise StoreError(f"{self.folder}: {e.strerror}, expected a folder that can be written, {room}") from None
-        finally:
-            if not hasattr(self, "_thread"):
-                self._release()
+            with _told(self.folder, spare + segment_bytes):
+                self._begin(keep, segment_bytes, spare)
+        except BaseException:
+            self._stream.core.journal(None, b"")
+            self._release()
+            raise
 
     def _begin(self, keep, segment_bytes: int, spare: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -224,7 +250,10 @@ class Recorder:
                     due = time.monotonic() + STORE_SECONDS
                 self.error = None
             except Exception as e:  # nothing is lost: what could not be stored stays in the journal
-                self.error = f"{self.folder}: {e}" if isinstance(e, OSError) else str(e) or type(e).__name__
+                self.error = self._said(e)
+
+    def _said(self, e: Exception) -> str:
+        return str(e) if isinstance(e, StoreError) else f"{self.folder}: {_in_words(e)}"
 
     def _sync(self) -> None:
         try:
@@ -245,8 +274,9 @@ class Recorder:
         try:
             self._sync()
             self.backlog.drain(active=False, before=self.retention.before())
-        except (OSError, StoreError) as e:
-            self.error = str(e)
+            self.error = None
+        except Exception as e:
+            self.error = self._said(e)
         self.journal = None
         self._release()
 
