@@ -132,6 +132,18 @@ def _size(file: Path) -> int:
     return 0
 
 
+def _make_durable(folder: Path) -> None:
+    """Makes a folder. What is synced in it is lost all the same if a power cut takes its name, or one above it."""
+    new = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in new or [folder]:
+        fd = os.open(made.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def journal_of(path) -> Path:
     """The folder of a store's journal."""
     return Path(f"{path}.journal")
@@ -199,7 +211,7 @@ class Recorder:
             raise
 
     def _begin(self, keep, segment_bytes: int, spare: int) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _make_durable(self.folder)
         self.store = Store(self.path, create=True)
         number = self.store.number(self.name, self._stream.channels, self._stream.format)
         self._lock = Lock(self.folder, number, self.name)

@@ -30,7 +30,7 @@ STORIES = {
     "short": "opspPtpc",
     "reopened": "opPtpcopsPtfptPtc",
     "killed": "opPtfpsPk",
-    "stalled": "op" + 12 * "P" + "sptptc",
+    "stalled": "op" + 18 * "P" + "sptptc",
     "watched": "optcropspPk",
 }
 
@@ -68,7 +68,7 @@ class Life:
 
     def __init__(self, order: dict, shim, say):
         self.path, self.order, self.shim, self.say = Path(order["path"]), order, shim, say
-        self.device, self.waiting, self.next = Device("scaled"), [], 1
+        self.device, self.waiting, self.next = Device("scaled" if "f" in order["story"] else "frame"), [], 1
         self.stream = self.recorder = self.reader = None
         self.fired_before = 0
 
@@ -153,7 +153,10 @@ class Life:
 
     def _close(self):
         before, r = self.fired(), self.recorder
+        self.say("syncing")
         r.close()
+        if r.error is None:
+            self.say("synced")
         if self.once() and self.fired() == before and r.error is not None:
             self.say("wrong", f"closed with {r.error}")
         self.recorder = None
@@ -172,8 +175,13 @@ class Life:
         raise StoreError("the stream cannot take another format")
 
     def _read(self):
-        self.reader = recorder_module.Store(self.path)
-        self.reader.db.execute("SELECT * FROM chunk").fetchone()
+        try:
+            self.reader = recorder_module.Store(self.path)
+            self.say("note", self.reader.streams)
+        except StoreError as e:
+            if not self.fired():
+                raise
+            self.say("note", str(e))
 
     def _kill(self):
         self.say("fired", self.fired())
@@ -223,7 +231,7 @@ def serve() -> None:
         child = os.fork()
         if child == 0:
             one(json.loads(line))
-        end = time.monotonic() + LIMIT
+        end = time.monotonic() + json.loads(line).get("limit", LIMIT)
         done, status = 0, 0
         while not done and time.monotonic() < end:
             done, status = os.waitpid(child, os.WNOHANG)
@@ -256,6 +264,10 @@ class Server:
         """Starts a trial."""
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
+
+    def output(self) -> int:
+        """The descriptor that says when one has ended."""
+        return self._process.stdout.fileno()
 
     def ended(self) -> int | None:
         """Waits for it: its exit code."""
