@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.oracle import CHANNELS
 from support.power import Follower
-from support.trials import STORIES, order
+from support.trials import STORIES, orders
 
 from polepair.live.store import Recorder, Store
 from polepair.live.streams import Stream
@@ -77,7 +77,7 @@ def judged(follower, story: str, seed: int, mixtures: int, **fault) -> Judge:
     folder = Path(tempfile.mkdtemp(prefix="cuts-", dir=MEMORY))
     judge = Judge(folder, seed, mixtures)
     try:
-        books = follower.follow(order(folder, story, **fault), judge)
+        books = follower.follow(orders(folder, story, **fault), judge)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     judge.wrong += books.wrong
@@ -85,7 +85,7 @@ def judged(follower, story: str, seed: int, mixtures: int, **fault) -> Judge:
     return judge
 
 
-@pytest.mark.parametrize("story", ["short", "watched"])
+@pytest.mark.parametrize("story", ["short", "watched", "taken over"])
 def test_a_power_cut(follower, story):
     judge = judged(follower, story, 1, 1)
     assert not judge.wrong, f"{len(judge.wrong)} of {judge.cuts}:\n" + "\n".join(judge.wrong[:20])

@@ -124,11 +124,17 @@ class Follower:
         for fd in self._ours:
             os.close(fd)
 
-    def follow(self, order: dict, judge) -> Books:
+    def follow(self, orders: list[dict], judge) -> Books:
         """A trial: judge(disk, books, what) is called before each change that the disk is told of, and after each step
         of the trial."""
-        disk, books = Disk(Path(order["under"])), Books()
-        self.server.begin({**order, "pipes": self._pipes, "limit": 600})
+        disk, books = Disk(Path(orders[0]["under"])), Books()
+        for order in orders:
+            self.server.begin({**order, "pipes": self._pipes, "limit": 600})
+            self._process(disk, books, judge)
+        disk.release()
+        return books
+
+    def _process(self, disk: Disk, books: Books, judge) -> None:
         for what, number, text in self._lines():
             disk.look()
             if what == "say":
@@ -138,8 +144,6 @@ class Follower:
             if what == "sync":
                 disk.sync(int(number))
             os.write(self._answer, b".")
-        disk.release()
-        return books
 
     def _lines(self):
         """Until the trial is over."""

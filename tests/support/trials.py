@@ -17,7 +17,7 @@ from support.oracle import CHANNELS, Device
 
 from polepair.errors import StoreError
 from polepair.live import recorder as recorder_module
-from polepair.live.store import Recorder
+from polepair.live.store import Recorder, recover
 from polepair.live.streams import Stream
 
 SOURCE = Path(__file__).parents[1] / "c" / "shim.c"
@@ -25,13 +25,15 @@ SEGMENT_BYTES = 1 << 14
 FOR_EVER = 1 << 30
 LIMIT = 20.0  # s that a trial may take
 # What a recorder lives through, a letter a step: o open, c close, p push some, P push many, s sync, t a turn of its
-# thread (sync and store), f another format, r a reader that stays, k SIGKILL
+# thread (sync and store), f another format, r a reader that stays, k SIGKILL, x recover; / the next process
 STORIES = {
     "short": "opspPtpc",
     "reopened": "opPtpcopsPtfptPtc",
     "killed": "opPtfpsPk",
     "stalled": "op" + 18 * "P" + "sptptc",
     "watched": "optcropspPk",
+    "taken over": "opPtpsPk/opPtpc",
+    "recovered": "opPtpsPk/x",
 }
 
 
@@ -68,7 +70,10 @@ class Life:
 
     def __init__(self, order: dict, shim, say):
         self.path, self.order, self.shim, self.say = Path(order["path"]), order, shim, say
-        self.device, self.waiting, self.next = Device("scaled" if "f" in order["story"] else "frame"), [], 1
+        first = order["first"]
+        self.device = Device("scaled" if "f" in order["story"] else "frame", first)
+        self.device.clock += first * self.device.step
+        self.waiting, self.next = [], first
         self.stream = self.recorder = self.reader = None
         self.fired_before = 0
 
@@ -183,13 +188,18 @@ class Life:
                 raise
             self.say("note", str(e))
 
+    def _recover(self):
+        faults = recover(self.path)
+        if faults:
+            self.say("wrong", str(faults))
+
     def _kill(self):
         self.say("fired", self.fired())
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 STEPS = {"o": "open", "c": "close", "p": "push", "P": "push_many", "s": "sync", "t": "turn"}
-STEPS |= {"f": "reformat", "r": "read", "k": "kill"}
+STEPS |= {"f": "reformat", "r": "read", "k": "kill", "x": "recover"}
 
 
 def one(order: dict) -> None:
@@ -280,12 +290,18 @@ class Server:
         self._process.wait(60)
 
 
-def order(folder: Path, story: str, call="", n=0, times=1, error=0) -> dict:
-    """A trial in a folder of its own: a subfolder has the store, `told` is what came of it."""
+def orders(folder: Path, story: str, call="", n=0, times=1, error=0) -> list[dict]:
+    """A trial in a folder of its own: a subfolder has the store, `told` is what came of it. One for each process; the
+    fault is in the last."""
     under = folder / "disk"
     under.mkdir(parents=True)
-    given = {"story": STORIES.get(story, story), "call": call, "n": n, "times": times, "error": error}
-    return {**given, "under": str(under), "path": str(under / "x.ppdb"), "told": str(folder / "told")}
+    processes = STORIES.get(story, story).split("/")
+    made = []
+    for k, part in enumerate(processes):
+        fault = {"call": call if k == len(processes) - 1 else "", "n": n, "times": times, "error": error}
+        place = {"under": str(under), "path": str(under / "x.ppdb"), "told": str(folder / f"told{k}")}
+        made.append({**fault, **place, "story": part, "first": 1 + 100_000 * k})
+    return made
 
 
 def told(given: dict) -> dict[str, list]:
