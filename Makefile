@@ -62,13 +62,13 @@ faults: build ## long fault and fuzz runs (about two hours)
 	@packaging/fuzz.sh 600
 	@$(PY) -m pytest tests -m slow -q
 
+fuzz: build ## every surface that strangers can write into (SURFACE=name, SECONDS=560 each: all in 100 minutes)
+	@packaging/setup.sh packages packaging/debian-test.txt
+	@nice packaging/fuzz.sh $(or $(SECONDS),560) $(or $(SURFACE),all)
+
 promises: build ## the promises of docs/reliability.md, and what their machines find now (ten minutes)
 	@packaging/setup.sh packages packaging/debian-test.txt
 	@$(PY) packaging/promises.py
-
-fuzz: build ## every surface that strangers can write into (SURFACE=name, SECONDS=600 each, two side by side)
-	@packaging/setup.sh packages packaging/debian-test.txt
-	@nice packaging/fuzz.sh $(or $(SECONDS),600) $(or $(SURFACE),all)
 
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh

@@ -6,13 +6,13 @@
 
 #include "../../csrc/host/stream/sequence.h"
 
-enum { OPERATION = 8 };
+enum { OPERATION = 8, KNOWN = 2 * PP_RECENT };
 
 static const int64_t highest = (int64_t)1 << 40;
 
 typedef struct model {
-    pp_numbers message[2 * PP_RECENT]; /* as they came */
-    long count;                        /* ever taken */
+    pp_numbers message[KNOWN]; /* as they came */
+    long count;                /* ever taken */
 } model;
 
 static void need(bool good)
@@ -27,29 +27,25 @@ static bool same(const pp_numbers *a, const pp_numbers *b)
            a->boot == b->boot && a->content == b->content;
 }
 
-/* Among the newest `within`. */
-static bool is_among(const model *known, const pp_numbers *message, long within)
+/* Among so many of the newest. */
+static bool is_among(const model *known, const pp_numbers *message, long newest)
 {
-    for (long i = known->count - 1; i >= 0 && i >= known->count - within; i--)
-        if (same(&known->message[i % (2 * PP_RECENT)], message))
+    for (long i = 1; i <= newest && i <= known->count; i++)
+        if (same(&known->message[(known->count - i) % KNOWN], message))
             return true;
     return false;
 }
 
-static int marks_in(const uint64_t *table)
-{
-    int marks = 0;
-    for (int i = 0; i < 2 * PP_RECENT; i++)
-        marks += table[i] != 0;
-    return marks;
-}
-
-/* The tables hold what they say; gaps are within the numbers that came, and apart. */
+/* Gaps are within the numbers that came, and apart; marks leave room to look for one. */
 static void check_inside(const pp_sequence *sequence)
 {
-    need(marks_in(sequence->marks[sequence->young]) == sequence->marked);
-    need(marks_in(sequence->marks[!sequence->young]) <= PP_RECENT);
     need(sequence->gaps >= 0 && sequence->gaps <= PP_GAPS_MAX);
+    for (int table = 0; table < 2; table++) {
+        int marks = 0;
+        for (int i = 0; i < 2 * PP_RECENT; i++)
+            marks += sequence->marks[table][i] != 0;
+        need(marks <= PP_RECENT && (table != sequence->young || marks == sequence->marked));
+    }
     for (int i = 0; i < sequence->gaps; i++) {
         int64_t first = sequence->gap_first[i];
         int64_t end = sequence->gap_end[i];
@@ -65,17 +61,16 @@ static void take(pp_sequence *sequence, model *known, pp_numbers message)
     int64_t lost;
     pp_sequence before = *sequence;
     pp_order order = pp_sequence_take(sequence, &unrolled, &lost);
-    if (order == PP_ORDER_DUPLICATE)
-        need(is_among(known, &message, 2 * PP_RECENT));
-    else
-        need(!is_among(known, &message, PP_RECENT));
+    bool dropped = order == PP_ORDER_DUPLICATE;
+    need(dropped || !is_among(known, &message, PP_RECENT));
+    need(!dropped || is_among(known, &message, KNOWN));
     need(unrolled.bits == 64 ||
          (((uint64_t)(unrolled.seq - message.seq)) << (64 - message.bits)) == 0);
-    if (order == PP_ORDER_DUPLICATE) {
+    if (dropped) {
         need(lost == 0 && memcmp(&before, sequence, sizeof before) == 0);
         return;
     }
-    known->message[known->count++ % (2 * PP_RECENT)] = message;
+    known->message[known->count++ % KNOWN] = message;
     if (order == PP_ORDER_NEW)
         need(lost == (before.next < 0 ? 0 : unrolled.seq - before.next) && lost >= 0);
     if (order == PP_ORDER_LATE)
@@ -118,8 +113,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (data[0] % 4 == 0) { /* many, one after the other */
             run = data[7];
         } else if (data[0] % 4 == 1 && known.count) { /* one that came */
-            long back = (data[1] | data[2] << 8) % PP_RECENT;
-            next = known.message[(known.count + PP_RECENT - 1 - back) % PP_RECENT];
+            long back = (data[1] | data[2] << 8) % KNOWN;
+            next = known.message[(known.count + KNOWN - 1 - back) % KNOWN];
             if (back >= known.count)
                 continue;
         } else {

@@ -1,4 +1,4 @@
-/* Checks of the host's C without Python: stream.c and stream_disk.c, one program. */
+/* Checks of the host's C without Python: stream_numbers.c and those beside it, one program. */
 #ifndef PP_TESTS_STREAM_H
 #define PP_TESTS_STREAM_H
 

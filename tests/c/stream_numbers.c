@@ -84,12 +84,16 @@ static void the_oldest_gap_is_given_up(void)
 static void the_newest_messages_are_known(void)
 {
     pp_sequence_start(&numbers);
-    for (int64_t k = 0; k < 3 * PP_RECENT; k++)
+    for (int64_t k = 0; k < 5 * PP_RECENT / 2; k++)
+        CHECK(take(k, 1, k, 7) == PP_ORDER_NEW);
+    for (int64_t k = 3 * PP_RECENT / 2; k < 5 * PP_RECENT / 2; k++)
+        CHECK(take(k, 1, k, 7) == PP_ORDER_DUPLICATE && lost == 0);
+    for (int64_t k = 5 * PP_RECENT / 2; k < 3 * PP_RECENT; k++)
         CHECK(take(k, 1, k, 7) == PP_ORDER_NEW);
     for (int64_t k = 2 * PP_RECENT; k < 3 * PP_RECENT; k++)
         CHECK(take(k, 1, k, 7) == PP_ORDER_DUPLICATE && lost == 0);
     CHECK(take(2 * PP_RECENT, 1, 0, 7) == PP_ORDER_RESTART); /* another time: not that one */
-    CHECK(take(2 * PP_RECENT - 1, 1, 2 * PP_RECENT - 1, 7) == PP_ORDER_LATE); /* forgotten */
+    CHECK(take(PP_RECENT - 1, 1, PP_RECENT - 1, 7) == PP_ORDER_LATE); /* forgotten */
     CHECK(take(3 * PP_RECENT - 1, 1, 3 * PP_RECENT - 1, 7) == PP_ORDER_DUPLICATE);
 }
 
@@ -288,6 +292,8 @@ static void decoders_come_back(void)
     begin_decoder(PP_RECENT);
     size_t brief = pp_decoder_describe(&decoder, "about", 5, false, words, sizeof words);
     CHECK(brief && read_back(words, brief) == NULL && again.sequence.marked == 0);
+    CHECK(pp_decoder_describe(&again, "about", 5, false, back, sizeof back) == brief);
+    CHECK(memcmp(words, back, brief) == 0);
     CHECK(pp_decoder_describe(&decoder, words, PP_ABOUT_MAX, true, back, sizeof back) > 0);
     CHECK(pp_decoder_describe(&decoder, words, PP_ABOUT_MAX + 1, true, back, sizeof back) == 0);
 }
