@@ -1,4 +1,4 @@
-"""make soak: soak.py [--minutes M] [--folder F] [--seed N] [--every S]. A device of 10 kHz x 8 channels, numbered from
+"""make soak: soak.py [--minutes M] [--folder F] [--seed N] [--every S] [--broker D]. A device of 10 kHz x 8 channels, numbered from
 shortly before 2^32, into `polepair record` over TLS (QoS 1), for as long as asked, while broker and recorder are
 restarted, frozen and killed.
 
@@ -54,7 +54,7 @@ class Device(threading.Thread):
         super().__init__(daemon=True)
         self.books, self.frames, self.start_ns, self.ending = Ranges(), 0, 0, False
         password = (folder / "secret" / "m1").read_text().strip()
-        self.sender = Sender(port, "m1", password, folder / "tls" / "ca.pem", self._acknowledged)
+        self.sender = Sender(port, "m1", password, folder / "tls" / "ca.pem", self._acknowledged, window=20)
         born = birth("soak", 7, {"fast": StreamInfo(CHANNELS, Format("frame"), 1 / RATE)})
         self.sender.put("polepair/1/m1/birth", born, retain=True)
 
@@ -156,7 +156,8 @@ class Soak:
         self.folder = Path(options.folder or tempfile.mkdtemp(prefix="polepair-soak-"))
         self.folder.mkdir(parents=True, exist_ok=True)
         self.out = self.folder / "soak.ppdb"
-        self.broker, self.made = shipped(self.folder, ["m1"])
+        home = Path(tempfile.mkdtemp(prefix="polepair-soak-", dir=options.broker)) if options.broker else self.folder
+        self.broker, self.made = shipped(home, ["m1"])
         self.device = Device(self.broker.port, self.made)
         self.recorder = Recorder(self.out, self.broker, self.made)
         self.table, self.faults = [], dict.fromkeys(FAULTS, 0)
@@ -307,6 +308,7 @@ def main() -> int:
     ap = argparse.ArgumentParser()
     ap.add_argument("--minutes", type=float, default=10.0)
     ap.add_argument("--folder", help="Default: a new one below the folder for temporary files.")
+    ap.add_argument("--broker", help="Folder for the broker, which saves after each change (default: F).")
     ap.add_argument("--seed", type=int, default=1)
     ap.add_argument("--every", type=float, default=20.0, help="Seconds between faults, about.")
     return Soak(ap.parse_args()).go()

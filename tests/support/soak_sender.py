@@ -54,11 +54,11 @@ class Ranges:
 class Sender(threading.Thread):
     """Sends in order, connects anew for ever; acknowledged(tag) is called for each message that the broker took."""
 
-    def __init__(self, port: int, user: str = "", password: str = "", ca=None, acknowledged=lambda tag: None):
+    def __init__(self, port: int, user="", password="", ca=None, acknowledged=lambda tag: None, window=WINDOW):
         super().__init__(daemon=True, name="sender")
         self.port, self.user, self.password = port, user, password
         self.tls = ssl.create_default_context(cafile=str(ca)) if ca else None
-        self.acknowledged, self.connections, self.paused = acknowledged, 0, False
+        self.acknowledged, self.connections, self.paused, self.window = acknowledged, 0, False, window
         self._queue: deque = deque()
         self._flying: dict[int, tuple] = {}
         self._number, self._socket, self._bytes, self._ending = 0, None, b"", False
@@ -117,7 +117,7 @@ class Sender(threading.Thread):
         self._socket.sendall(packet(0x30 | dup | qos << 1 | retain, head + payload))
 
     def _send(self) -> None:
-        while self._queue and len(self._flying) < WINDOW and not self.paused:
+        while self._queue and len(self._flying) < self.window and not self.paused:
             message = self._queue[0]
             if message[3]:
                 self._number = self._number % 65535 + 1

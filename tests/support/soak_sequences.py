@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -105,6 +106,7 @@ class Run:
         self.random = random.Random(repr(plan))
         self.broker, self.made = shipped(folder, ["m1"], tls=plan.tls)
         self.kills: list[float] = []
+        self.crashes = 0  # of the broker, by itself
         self.own: list[float] = []  # missing, within what the broker may lose
         ca = self.made / "tls" / "ca.pem" if plan.tls else None
         password = (self.made / "secret" / "m1").read_text().strip()
@@ -113,9 +115,7 @@ class Run:
         arguments = [url, "--password-file", str(self.made / "secret" / "twin"), *(["--ca", str(ca)] if ca else [])]
         devices = [Device(kind, plan.first, plan.boot) for kind in plan.kinds]
         names = ("fast", "slow")[: len(devices)]
-        self.recordings = [
-            Recording(disk / "x.ppdb", n, d, arguments) for n, d in zip(names, devices, strict=True)
-        ]
+        self.recordings = [Recording(disk / "x.ppdb", n, d, arguments) for n, d in zip(names, devices, strict=True)]
         self.give_birth()
         for recording in self.recordings:
             recording.start()
@@ -145,8 +145,16 @@ class Run:
             self.next += rows
             self.publish(which, made, device.sent[-1][1])
 
+    def tend(self) -> None:
+        """A broker that ended by itself is started again, as whoever keeps it would."""
+        if self.broker.process.poll() is not None:
+            self.kills.append(time.monotonic())
+            self.crashes += 1
+            self.broker.start()
+
     def do(self, step) -> None:
         """One step."""
+        self.tend()
         name, which, much = step
         getattr(self, f"_{name}")(self.recordings[which], which, much)
 
@@ -233,6 +241,7 @@ class Run:
             recording.start()
         end = time.monotonic() + 90
         while time.monotonic() < end and (self.sender.left() or any(self.missing(r) for r in self.recordings)):
+            self.tend()
             time.sleep(0.1)
         assert not self.sender.left(), f"the broker did not take {self.sender.left()}"
         time.sleep(0.7)
@@ -276,7 +285,7 @@ class Run:
 
 @contextlib.contextmanager
 def disk_of(folder: Path):
-    """8 MiB of a disk below a folder; an ordinary one, which is never full, where that cannot be mounted."""
+    """8 MiB of a disk below a folder, and whether it can be full: an ordinary one where that cannot be mounted."""
     mount = folder / "disk"
     mount.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(mount)]
@@ -286,12 +295,19 @@ def disk_of(folder: Path):
     finally:
         if mounted:
             subprocess.run(["umount", "-l", str(mount)])
-        shutil.rmtree(folder, ignore_errors=True)
 
 
-def go(plan: Plan, folder: Path) -> int:
-    """Runs a plan in a new folder; AssertionError where the promise is broken. How many samples the broker lost itself."""
-    folder.mkdir()
+class Outcome(NamedTuple):
+    """Of a plan that kept the promise."""
+
+    samples: int
+    lost_by_broker: int  # what it had acknowledged within the second before a kill -9 of its own
+    crashes: int  # of the broker, by itself
+
+
+def go(plan: Plan) -> Outcome:
+    """Runs a plan in a folder that goes when all is well; AssertionError where the promise is broken."""
+    folder = Path(tempfile.mkdtemp(prefix="polepair-oracle-"))
     with disk_of(folder) as (disk, mounted):
         run = Run(plan, folder, disk)
         try:
@@ -302,19 +318,22 @@ def go(plan: Plan, folder: Path) -> int:
             run.check()
         finally:
             run.close()
-    return len(run.own)
+    shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(sum(len(r.acknowledged) for r in run.recordings), len(run.own), run.crashes)
 
 
-def shrunk(plan: Plan, folder: Path, tries: int = 30) -> Plan:
-    """A shorter plan that fails as well."""
-    at = 0
-    while at < len(plan.steps) and tries > 0:
-        less = plan._replace(steps=plan.steps[:at] + plan.steps[at + 1 :])
+def shrunk(plan: Plan, tries: int = 12) -> Plan:
+    """A shorter plan that fails as well: halves first, then step by step."""
+    at, size = 0, len(plan.steps) // 2
+    while size and tries > 0:
+        less = plan._replace(steps=plan.steps[:at] + plan.steps[at + size :])
         tries -= 1
         try:
-            go(less, folder / f"less{tries}")
+            go(less)
         except AssertionError:
             plan = less
         else:
-            at += 1
+            at += size
+        if at >= len(plan.steps):
+            at, size = 0, size // 2
     return plan
