@@ -1,6 +1,7 @@
-"""make soak: soak.py [--minutes M] [--folder F] [--seed N] [--every S] [--broker D]. A device of 10 kHz x 8 channels, numbered from
-shortly before 2^32, into `polepair record` over TLS (QoS 1), for as long as asked, while broker and recorder are
-restarted, frozen and killed.
+"""make soak: soak.py [--minutes M] [--folder F] [--seed N] [--every S] [--broker D].
+
+A device of 10 kHz x 8 channels, numbered from shortly before 2^32, into `polepair record` over TLS (QoS 1), for as long
+as asked, while broker and recorder are restarted, frozen and killed.
 
 Each minute: memory, sizes, processor time, and the rows of the minute before that are not stored. At the end the
 numbers that the broker acknowledged to the device are compared with those stored, and their values. Exit code 1 when

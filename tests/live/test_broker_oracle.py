@@ -1,5 +1,5 @@
-"""The acknowledgement oracle through a broker: real processes, real kill -9; what mosquitto acknowledged to the device is
-stored, once, with its values. ORACLE_BROKER_SEQUENCES sets how many, ORACLE_BROKER_FIRST where they begin; a failing
+"""The acknowledgement oracle through a broker: real processes, real kill -9; what mosquitto acknowledged to the device
+is stored, once, with its values. ORACLE_BROKER_SEQUENCES sets how many, ORACLE_BROKER_FIRST where they begin; a failing
 plan is shrunk and printed, and ORACLE_BROKER_PLAN="Plan(...)" runs it again."""
 
 import os

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from support.brokers import Broker, shipped
+from support.brokers import shipped
 from support.disks import fill_up
 from support.oracle import CHANNELS, HOUR, Device
 from support.soak_sender import Sender
