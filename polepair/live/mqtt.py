@@ -256,7 +256,7 @@ class MqttSource:
     def _offer(self, link: Link, mail, held: bytes | None) -> bytes | None:
         """Takes a mail, or offers a birth that is held once more; the birth that is held now."""
         topic, payload = mail[:2] if mail else (f"{self.address.base}/birth", held)
-        if not payload and link.status["held"]:
+        if not payload and link.status["held"] and link.status["dropped_mail"]:
             self.error = "the device was born anew with a birth too large to read: its samples are held"
         if topic.endswith("/state"):
             self.device = payload[:64].decode("utf-8", "replace")
@@ -285,12 +285,13 @@ class MqttSource:
 
     def _ask(self, info: StreamInfo, reason: str) -> str | None:
         """The owner; why not. One that failed may have taken this birth half: the next one is asked about as well."""
-        self._unsure = True
         try:
-            self._unsure = not self.reborn(info)
+            agreed = self.reborn(info)
         except Exception as e:  # the owner's: shown, and tried again
+            self._unsure = True
             return f"{reason} ({e})"
-        return reason if self._unsure else None
+        self._unsure = self._unsure and not agreed
+        return None if agreed else reason
 
     def _difference(self, info: StreamInfo) -> str | None:
         known = self.info
