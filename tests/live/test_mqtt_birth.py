@@ -1,6 +1,7 @@
 """A device that is born anew: its samples are decoded as it says, or held."""
 
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -191,7 +192,14 @@ def test_reborn_twice_while_the_link_was_down(broker):
         device.say(born(scale=scale))
         device.send(value, scale)
     source.born, asked = known, []
-    source.reborn = lambda info: source.stream.reformat(info.format) or not asked.append(info.format.scales["a"])
+
+    def reborn(info):
+        time.sleep(0.3)  # all of the queue comes meanwhile
+        asked.append(info.format.scales["a"])
+        source.stream.reformat(info.format)
+        return True
+
+    source.reborn = reborn
     source.start()
     until(lambda: source.stream.head == 5)
     assert np.allclose(source.stream.window()["a"], [1, 2, 3, 4, 5]) and asked == [0.02, 0.04, 0.02]
