@@ -40,6 +40,8 @@ class Watch:
         self._said: dict[str, object] = {}
         self._bytes, self._looked = recorder.bytes_used(), time.monotonic()
         self._warned = float("inf")
+        self.full: str | None = None
+        self._refused = self._taken = 0
 
     def look(self) -> None:
         """To be called a few times a second."""
@@ -48,10 +50,24 @@ class Watch:
             self._change("link", link.state, "link {}")
         self._change("source", self.source.error, "{}")
         self._change("store", self.recorder.error, "{}")
+        self._room()
+        self._change("disk", self.full, "{}")
         for fault in self.recorder.faults:
             self._change(fault, fault, "{}")
         if time.monotonic() - self._looked >= self.LOOK:
             self._space()
+
+    def _room(self) -> None:
+        counts = self.source.stream.stats
+        refused = counts["unjournaled"]
+        taken = counts["messages"] - refused
+        if refused > self._refused:
+            self.full = (
+                f"{self.recorder.folder}: the disk is full, what comes is left to the broker until there is room"
+            )
+        elif taken > self._taken:
+            self.full = None
+        self._refused, self._taken = refused, taken
 
     def away(self, why) -> None:
         """The broker was not reached; it will be tried again."""
@@ -109,7 +125,7 @@ class Recording:
     RETRY = 10.0  # s between tries to reach a broker that was never reached
 
     def __init__(self, quiet: bool):
-        self.quiet, self.source, self.recorder, self.link = quiet, None, None, {}
+        self.quiet, self.source, self.recorder, self.watch, self.link = quiet, None, None, None, {}
 
     def open(self, out: Path, stream: str, kept: float | None, url: str, **options) -> None:
         """From here on what comes is kept, once the link stands."""
@@ -128,7 +144,7 @@ class Recording:
     def run(self, patient: bool, seconds: float | None) -> None:
         """Until the time is over or a signal comes. patient: the broker may come later."""
         end = time.monotonic() + (float("inf") if seconds is None else seconds)
-        watch = Watch(self.source, self.recorder, self.quiet)
+        self.watch = watch = Watch(self.source, self.recorder, self.quiet)
         while time.monotonic() < end and not self._reach(watch, patient):
             wait = min(time.monotonic() + self.RETRY, end)
             while time.monotonic() < wait:
@@ -175,8 +191,8 @@ class Recording:
 def record(url, out, stream, seconds, keep, as_json, **given):
     """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed.
 
-    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored. Where the store knows the
-    stream already it waits for a broker that is not there yet.
+    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored, or the disk is full; 2 when
+    it could not begin. Where the store knows the stream already it waits for a broker that is not there yet.
     """
     kept = _seconds(keep) if keep else None
     known = None if given["channels"] else _known(out, stream)
@@ -198,16 +214,17 @@ def record(url, out, stream, seconds, keep, as_json, **given):
 def _report(out: Path, recording: Recording, as_json: bool) -> None:
     n, recorder, link = recording.source.stream.stats, recording.recorder, recording.link
     down = {k: link[k] for k in ("losses", "down") if k in link}
-    wrong = {"error": recorder.error, "faults": recorder.faults, "sync_failures": recorder.sync_failures}
+    error = recorder.error or (recording.watch and recording.watch.full)
+    wrong = {"error": error, "faults": recorder.faults, "sync_failures": recorder.sync_failures}
     text = f"{out}: {n['rows']} rows in {n['messages']} messages; lost {n['lost']}, twice {n['duplicates']}"
     text += f", late {n['out_of_order']}, restarts {n['restarts']}"
     if down.get("losses"):
         text += f"; the link was lost {down['losses']} times, {lasting(down['down'])} in all"
     say(as_json, {"out": str(out), **n, **down, **wrong}, [text])
-    for fault in [recorder.error, *recorder.faults]:
+    for fault in [error, *recorder.faults]:
         if fault and not as_json:
             tell(fault)
-    if recorder.error or recorder.faults:
+    if error or recorder.faults:
         raise SystemExit(1)
 
 
