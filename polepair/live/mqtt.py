@@ -15,6 +15,9 @@ from .streams import Format, Stream
 from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
 FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": CertificateError}
+HEARD = (
+    0.5  # s that a broker has to hear of what was taken before a held birth, ere the link is cut: else all comes again
+)
 _open: weakref.WeakSet = weakref.WeakSet()
 
 
@@ -267,6 +270,8 @@ class MqttSource:
         self.error = reason and f"the device was born anew with {reason}: its samples are held"
         if reason:
             return payload
+        if link.status["held"]:
+            time.sleep(HEARD)
         link.core.release(payload)
         return None
 
