@@ -17,17 +17,10 @@ FIRST = int(os.environ.get("ORACLE_BROKER_FIRST", "0"))
 AGAIN = os.environ.get("ORACLE_BROKER_PLAN")
 
 
+TWICE = (("burst", 0, 55215), ("reborn", 0, 34382), ("reborn", 0, 22894), ("send", 0, 59890), ("kill", 0, 5801))
 KEPT = (  # each showed a defect once
     # two births in the broker's queue: one led to the other for ever, as nothing was heard acknowledged before the cut
-    Plan(
-        kinds=("scaled",),
-        tls=False,
-        qos=1,
-        first=2147483628,
-        boot=0,
-        steps=(("burst", 0, 55215), ("reborn", 0, 34382), ("reborn", 0, 22894), ("send", 0, 59890), ("kill", 0, 5801))
-        + (("burst", 0, 30887), ("send", 0, 41204)),
-    ),
+    Plan(("scaled",), False, 1, 2**31 - 20, 0, (*TWICE, ("burst", 0, 30887), ("send", 0, 41204))),
 )
 
 
