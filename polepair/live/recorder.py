@@ -63,6 +63,21 @@ class Lock:
         self._fd = -1
 
 
+def recorded(folder: Path, number: int) -> bool:
+    """Whether a recorder holds a stream now."""
+    try:
+        fd = os.open(folder / f"{number:04x}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+
+
 def _abandon_all() -> None:
     for lock in list(_locks):
         lock.abandon()
