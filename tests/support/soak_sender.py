@@ -72,6 +72,10 @@ class Sender(threading.Thread):
         """Messages that are not acknowledged."""
         return len(self._queue) + len(self._flying)
 
+    def flying(self) -> int:
+        """Of these, those that the broker was sent."""
+        return len(self._flying)
+
     def close(self) -> None:
         """Ends; what is not acknowledged is forgotten."""
         self._ending = True

@@ -199,6 +199,9 @@ class Run:
         amidst = much % 2 and all(r.process is not None for r in self.recordings)
         if not amidst:
             self.sender.paused = True
+            end = time.monotonic() + 30
+            while self.sender.flying() and time.monotonic() < end:
+                time.sleep(0.02)
             time.sleep(0.3)
         self.broker.kill()
         if amidst:
