@@ -17,7 +17,7 @@ from .. import _core
 from ..errors import StoreError
 from .backlog import STREAM_SHIFT, Backlog, about, path_of, segments
 from .database import PAGE_BYTES, Store
-from .streams import Stream
+from .streams import Format, Stream
 
 SEGMENT_BYTES = 8 << 20
 SPARE_SEGMENTS, SPARE_PAGES = 8, 16  # of the disk, left to the store by the journal: emptying it takes room
@@ -80,6 +80,21 @@ class Lock:
         """In a forked child: the lock stays the parent's."""
         os.close(self._fd)
         self._fd = -1
+
+
+def recorded(folder: Path, number: int) -> bool:
+    """Whether a recorder holds a stream now."""
+    try:
+        fd = os.open(folder / f"{number:04x}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
 
 
 def _abandon_all() -> None:
@@ -261,6 +276,13 @@ class Recorder:
         """Of the disk, for everybody."""
         disk = os.statvfs(self.path.parent)
         return disk.f_bavail * disk.f_frsize
+
+    def reformat(self, fmt: Format) -> None:
+        """The device was born anew: what comes from now on is as `fmt` says, also for whoever records next. StoreError
+        and OSError where that cannot be kept."""
+        with Store(self.path, create=True) as store:  # of its own: this is not the recorder's thread
+            store.number(self.name, self._stream.channels, fmt)
+        self._stream.reformat(fmt)
 
     def drain(self) -> None:
         """Stores what is journaled so far."""
