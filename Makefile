@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage soak clean wheel table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -78,6 +78,9 @@ wheel: build ## the cp311-abi3 wheel in build/wheel
 
 mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep, python or live; SEED=1, COUNT=60)
 	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1) --count $(or $(COUNT),60)
+
+soak: build ## a device of 10 kHz x 8 into a recorder that is killed and restarted (MINUTES=10, FOLDER=..., SEED=1)
+	@nice $(PY) packaging/soak.py --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) $(if $(FOLDER),--folder $(FOLDER))
 
 coverage: build ## share of lines that the tests run, of the C and of the Python (ten minutes)
 	@nice packaging/coverage.sh

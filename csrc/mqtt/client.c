@@ -84,33 +84,45 @@ static bool push(const pp_stream_handle *to, const MQTTAsync_message *message)
                     flags);
 }
 
-/* The watch holds: not taken, and at QoS 1 not acknowledged. */
-static void withhold(pp_mqtt *client, const MQTTAsync_message *message)
+/* Under lock: a message that is not taken, and at QoS 1 not acknowledged: the watch holds. */
+static void note_withheld(pp_mqtt *client, const MQTTAsync_message *message)
 {
-    pp_connection_id here = pp_socket_current();
-    pthread_mutex_lock(&client->link.lock);
     client->link.status.withheld++;
     client->watch.withheld |= message->qos > 0;
-    client->withheld_on = here;
+    client->withheld_on = pp_socket_current();
+}
+
+/* Whether the watch holds this message; asked under lock, so that a release that cuts sees it. */
+static bool withhold(pp_mqtt *client, const MQTTAsync_message *message)
+{
+    if (!pp_watch_holds(&client->watch))
+        return false;
+    pthread_mutex_lock(&client->link.lock);
+    bool held = pp_watch_holds(&client->watch);
+    if (held)
+        note_withheld(client, message);
     pthread_mutex_unlock(&client->link.lock);
+    return held;
 }
 
 /* A device introduces itself. The birth that begins a hold comes again with the messages behind
- * it; so do, from a session that the broker keeps, further ones. False: not to be acknowledged. */
+ * it; so do, from a session that the broker keeps, further ones, each in its turn. False: not to be
+ * acknowledged. */
 static bool take_birth(pp_mqtt *client, const char *topic, size_t length,
                        const MQTTAsync_message *message)
 {
-    bool held = pp_watch_holds(&client->watch);
-    pthread_mutex_lock(&client->link.lock);
-    pp_watch_see(&client->watch, message->payload, (size_t)message->payloadlen);
-    pthread_mutex_unlock(&client->link.lock);
     bool comes_again = message->qos > 0 && !client->settings.options.cleansession;
-    if (!held || !comes_again)
+    pthread_mutex_lock(&client->link.lock);
+    bool later = comes_again && pp_watch_holds(&client->watch);
+    if (!later)
+        pp_watch_see(&client->watch, message->payload, (size_t)message->payloadlen);
+    bool held = pp_watch_holds(&client->watch);
+    if (held)
+        note_withheld(client, message);
+    pthread_mutex_unlock(&client->link.lock);
+    if (!later)
         store_mail(client, topic, length, message);
-    if (!pp_watch_holds(&client->watch))
-        return true;
-    withhold(client, message);
-    return false;
+    return !held;
 }
 
 /* What could not be journaled must not be acknowledged: the connection is cut, and the broker sends
@@ -118,10 +130,8 @@ static bool take_birth(pp_mqtt *client, const char *topic, size_t length,
 static bool take_samples(pp_mqtt *client, const pp_stream_handle *stream,
                          const MQTTAsync_message *message)
 {
-    if (pp_watch_holds(&client->watch)) {
-        withhold(client, message);
+    if (withhold(client, message) || pp_socket_is_cut()) /* a release cuts, then lets through */
         return false;
-    }
     if (push(stream, message))
         return true;
     if (message->qos == 0)

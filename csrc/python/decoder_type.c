@@ -178,8 +178,10 @@ static PyObject *decoder_read(PyObject *object, PyObject *args)
                         "read: expected 1 to 2^20 rows, an offset within the segment, aligned");
     else if (!pp_segment_open(&job.segment, view.buf, (size_t)view.len))
         PyErr_SetString(PyExc_ValueError, "no segment of a journal that this version reads");
-    else if (need_room(self, rows) == 0)
-        out = rows_tuple(self, at, drain(self, &job, &at, rows));
+    else if (need_room(self, rows) == 0) {
+        pp_drained ended = drain(self, &job, &at, rows);
+        out = rows_tuple(self, at, ended);
+    }
     PyBuffer_Release(&view);
     return out;
 }

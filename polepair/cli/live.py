@@ -216,6 +216,7 @@ def recorded(path, stream=None) -> dict:
 @click.option("--prefix", default="", help="Topics before polepair/1/...")
 @click.option("--no-tls", is_flag=True, help="Plain TCP: for loopback only.")
 @click.option("--mutual", is_flag=True, help="Clients need certificates too.")
+@click.option("--autosave", default=1, show_default=True, help="Changes between two saves of all that is queued.")
 @click.option("--commands", is_flag=True, help="Let the twin send commands (off by default).")
 @JSON
 def broker_config(assets, out, no_tls, as_json, **options):

@@ -37,19 +37,41 @@ class Watch:
 
     def __init__(self, source, recorder, quiet: bool = False):
         self.source, self.recorder, self.quiet = source, recorder, quiet
-        self._said: dict[str, object] = {"link": "up"}
+        self._said: dict[str, object] = {}
         self._bytes, self._looked = recorder.bytes_used(), time.monotonic()
         self._warned = float("inf")
+        self.full: str | None = None
+        self._refused = self._taken = 0
 
     def look(self) -> None:
         """To be called a few times a second."""
-        self._change("link", self.source.link.state, "link {}")
+        link = self.source.link
+        if link is not None and link.state != "closed":
+            self._change("link", link.state, "link {}")
         self._change("source", self.source.error, "{}")
         self._change("store", self.recorder.error, "{}")
+        self._room()
+        self._change("disk", self.full, "{}")
         for fault in self.recorder.faults:
             self._change(fault, fault, "{}")
         if time.monotonic() - self._looked >= self.LOOK:
             self._space()
+
+    def _room(self) -> None:
+        counts = self.source.stream.stats
+        refused = counts["unjournaled"]
+        taken = counts["messages"] - refused
+        if refused > self._refused:
+            self.full = (
+                f"{self.recorder.folder}: the disk is full, what comes is left to the broker until there is room"
+            )
+        elif taken > self._taken:
+            self.full = None
+        self._refused, self._taken = refused, taken
+
+    def away(self, why) -> None:
+        """The broker was not reached; it will be tried again."""
+        self._change("link", f"{why}; trying again", "{}")
 
     def _change(self, key: str, now, text: str) -> None:
         before = self._said.get(key)
@@ -81,17 +103,80 @@ def _client_id(out: Path, stream: str) -> str:
 
 
 def _stop(*_) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # ending takes a moment: once is enough
     raise KeyboardInterrupt
 
 
-def _reformatted(stream):
-    """What a source does when its device is born anew: the stream goes on with what the birth says."""
+def _known(out: Path, stream: str):
+    """What a store says of a stream; None where it has none yet."""
+    from ..live.store import Store
+    from ..live.wire import StreamInfo
 
-    def reborn(info) -> bool:
-        stream.reformat(info.format)
+    if not out.exists():
+        return None
+    with Store(out) as store:
+        rows = [row for row in store.rows_of_streams() if row.name == stream]
+    return StreamInfo(rows[0].channels, rows[0].format) if rows else None
+
+
+class Recording:
+    """A source and its recorder; at the end what came of them."""
+
+    RETRY = 10.0  # s between tries to reach a broker that was never reached
+
+    def __init__(self, quiet: bool):
+        self.quiet, self.source, self.recorder, self.watch, self.link = quiet, None, None, None, {}
+
+    def open(self, out: Path, stream: str, kept: float | None, url: str, **options) -> None:
+        """From here on what comes is kept, once the link stands."""
+        from ..live.mqtt import MqttSource
+        from ..live.store import Recorder
+
+        name = _client_id(out, stream)
+        self.source = MqttSource(url, stream, client_id=name, clean=False, **options)
+        self.recorder = Recorder(out, self.source.stream, stream, kept)
+        self.source.reborn = self._reborn
+
+    def _reborn(self, info) -> bool:
+        self.recorder.reformat(info.format)
         return True
 
-    return reborn
+    def run(self, patient: bool, seconds: float | None) -> None:
+        """Until the time is over or a signal comes. patient: the broker may come later."""
+        end = time.monotonic() + (float("inf") if seconds is None else seconds)
+        self.watch = watch = Watch(self.source, self.recorder, self.quiet)
+        while time.monotonic() < end and not self._reach(watch, patient):
+            wait = min(time.monotonic() + self.RETRY, end)
+            while time.monotonic() < wait:
+                time.sleep(0.2)
+                watch.look()
+        while time.monotonic() < end:
+            time.sleep(0.2)
+            watch.look()
+
+    def _reach(self, watch: Watch, patient: bool) -> bool:
+        from ..errors import LinkError
+
+        try:
+            self.source.start()
+        except LinkError as e:
+            if not patient or type(e) is not LinkError:  # not let in: that does not pass by waiting
+                raise
+            watch.away(e)
+            return False
+        watch.look()
+        return True
+
+    def close(self) -> None:
+        """Ends both."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if self.source is not None:
+            with contextlib.suppress(RuntimeError):  # never stood
+                self.link = self.source.link.status if self.source.link else {}
+            self.source.close()
+        if self.recorder is not None:
+            self.recorder.close()
 
 
 @click.command()
@@ -106,47 +191,40 @@ def _reformatted(stream):
 def record(url, out, stream, seconds, keep, as_json, **given):
     """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed.
 
-    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored.
+    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored, or the disk is full; 2 when
+    it could not begin. Where the store knows the stream already it waits for a broker that is not there yet.
     """
-    from ..live.mqtt import MqttSource
-    from ..live.store import Recorder
-
     kept = _seconds(keep) if keep else None
-    me = _client_id(out, stream)
-    source = MqttSource(url, stream, client_id=me, clean=False, **source_options(given), **link_options(given))
-    recorder = Recorder(out, source.stream, stream, kept)
-    source.reborn = _reformatted(source.stream)
+    known = None if given["channels"] else _known(out, stream)
+    recording = Recording(as_json)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        source.start()
-        _watch(Watch(source, recorder, as_json), seconds)
+        recording.open(out, stream, kept, url, known=known, **source_options(given), **link_options(given))
+        recording.run(known is not None, seconds)
+    except KeyboardInterrupt:
+        pass
     finally:
-        link = source.link.status if source.link else {}
-        source.close()
-        recorder.close()
-    _report(out, source.stream.stats, recorder, link, as_json)
+        recording.close()
+    if recording.recorder is None:
+        tell("ended before the recording began")
+        return
+    _report(out, recording, as_json)
 
 
-def _watch(watch: Watch, seconds: float | None) -> None:
-    end = time.monotonic() + (float("inf") if seconds is None else seconds)
-    with contextlib.suppress(KeyboardInterrupt):
-        while time.monotonic() < end:
-            time.sleep(0.2)
-            watch.look()
-
-
-def _report(out: Path, n: dict, recorder, link: dict, as_json: bool) -> None:
+def _report(out: Path, recording: Recording, as_json: bool) -> None:
+    n, recorder, link = recording.source.stream.stats, recording.recorder, recording.link
     down = {k: link[k] for k in ("losses", "down") if k in link}
-    wrong = {"error": recorder.error, "faults": recorder.faults, "sync_failures": recorder.sync_failures}
+    error = recorder.error or (recording.watch and recording.watch.full)
+    wrong = {"error": error, "faults": recorder.faults, "sync_failures": recorder.sync_failures}
     text = f"{out}: {n['rows']} rows in {n['messages']} messages; lost {n['lost']}, twice {n['duplicates']}"
     text += f", late {n['out_of_order']}, restarts {n['restarts']}"
     if down.get("losses"):
         text += f"; the link was lost {down['losses']} times, {lasting(down['down'])} in all"
     say(as_json, {"out": str(out), **n, **down, **wrong}, [text])
-    for fault in [recorder.error, *recorder.faults]:
+    for fault in [error, *recorder.faults]:
         if fault and not as_json:
             tell(fault)
-    if recorder.error or recorder.faults:
+    if error or recorder.faults:
         raise SystemExit(1)
 
 

@@ -47,11 +47,16 @@ class Backlog:
     """The segments of one stream on their way into the store."""
 
     def __init__(self, store: Store, row: StreamRow, folder: Path):
-        self.store, self.row, self.folder = store, row, folder
-        self.segment, self.offset = row.segment, row.offset
+        self.store, self.folder = store, folder
         self.faults: list[str] = []  # what could not be stored, in words
         self._about = about(row.name, row.channels)
-        with store.guard():
+        self._begin(row)
+
+    def _begin(self, row: StreamRow) -> None:
+        """From where the store is."""
+        self._broken = True
+        self.row, self.segment, self.offset = row, row.segment, row.offset
+        with self.store.guard():
             state = opened(row)
             if state is None and row.segment >> STREAM_SHIFT == 0:
                 state = Stream(row.channels, row.format, 1 << 18).core.describe(self._about)
@@ -59,6 +64,7 @@ class Backlog:
         self._ready: list[chunks.Chunk] = []
         self._moved = False
         self._places = 0
+        self._broken = False
 
     def own(self) -> list[int]:
         """Segments that may hold something of this stream."""
@@ -72,6 +78,13 @@ class Backlog:
         """Stores what is journaled, and removes segments that are stored whole. active: the newest one is being
         written; before: chunks are forgotten that arrived so early.
         """
+        if self._broken:  # a decoder that is beyond what is stored would take the rest for sent twice
+            self._begin(self.store.stream(self.row.name))
+        self._broken = True
+        self._drain(active, before)
+        self._broken = False
+
+    def _drain(self, active: bool, before: int | None) -> None:
         self._commit(before)
         own = self.own()
         for segment in own:
@@ -137,7 +150,8 @@ class Backlog:
                 os.link(path_of(self.folder, segment), aside)
             except OSError:  # a file system without links
                 aside.write_bytes(path_of(self.folder, segment).read_bytes())
-        self.faults.append(f"{aside}: {what}; the rest is stored")
+        fault = f"{aside}: {what}; the rest is stored"
+        self.faults += [] if fault in self.faults else [fault]
 
     def _set_aside(self, segment: int, what: str) -> None:
         path = path_of(self.folder, segment)

@@ -142,13 +142,16 @@ class Store:
     @contextlib.contextmanager
     def transaction(self):
         """All that is written within, or nothing."""
+        if self.db.in_transaction:  # of one that could not even be taken back
+            self.db.execute("ROLLBACK")
         self.db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.db.execute("COMMIT")
         except BaseException:
-            self.db.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error, MemoryError):  # SQLite may have done so already
+                self.db.execute("ROLLBACK")
             raise
-        self.db.execute("COMMIT")
 
     def __enter__(self):
         return self
@@ -230,10 +233,13 @@ class Store:
                 values = (segment, offset, sealed(segment, offset, state), damaged, number)
                 query = "UPDATE stream SET segment=?, offset=?, state=?, damaged=damaged+? WHERE id=?"
                 self.db.execute(query, values)
-        except sqlite3.Error as e:
-            with contextlib.suppress(sqlite3.Error):  # a full disk may have room for this, and more behind it
+        except (sqlite3.Error, MemoryError) as e:
+            with contextlib.suppress(
+                sqlite3.Error, MemoryError
+            ):  # a full disk may have room for this, and more behind it
                 self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            raise StoreError(f"{self.path}: {e}, expected room and permission to write") from None
+            text = str(e) or "no memory left"
+            raise StoreError(f"{self.path}: {text}, expected room and permission to write") from None
 
     def _insert(self, number: int, ready: list[Chunk]) -> None:
         first = self.db.execute("SELECT next FROM stream WHERE id=?", (number,)).fetchone()[0]
@@ -283,8 +289,10 @@ class Store:
                     yield rows if all_of_it else _between(rows, low, high)
             if len(found) < AT_ONCE:
                 break
-        if all_of_it and self.version == VERSION and count < row.kept:
-            self._tell(f"{row.kept - count} chunks of stream {row.name} are missing", bad)
+        if all_of_it and self.version == VERSION:
+            kept = min(row.kept, self.stream(row.name).kept)  # a recorder that runs may forget some meanwhile
+            if count < kept:
+                self._tell(f"{kept - count} chunks of stream {row.name} are missing", bad)
 
     def _some(self, number: int, low: int, high: int, after: int) -> list:
         query = READ if self.version == VERSION else READ_1

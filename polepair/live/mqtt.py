@@ -15,6 +15,9 @@ from .streams import Format, Stream
 from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
 FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": CertificateError}
+HEARD = (
+    0.5  # s that a broker has to hear of what was taken before a held birth, ere the link is cut: else all comes again
+)
 _open: weakref.WeakSet = weakref.WeakSet()
 
 
@@ -168,12 +171,14 @@ def _close_all() -> None:
 
 
 class SourceOptions(NamedTuple):
-    """Of a source: the topic where it is not the asset's own, QoS, rows kept, seconds to wait for a birth."""
+    """Of a source: the topic where it is not the asset's own, QoS, rows kept, seconds to wait for a birth; known: what
+    the stream is so far, where that is known, until a birth says else."""
 
     topic: str | None = None
     qos: int = 1
     capacity: int = 1 << 20
     patience: float = 3.0
+    known: StreamInfo | None = None
 
 
 class MqttSource:
@@ -181,7 +186,9 @@ class MqttSource:
 
     Options: those of SourceOptions and LinkOptions. Where they came from a birth and the device is born anew with other
     ones, nothing more is taken or acknowledged, and `error` says so, until `reborn`, called with the new StreamInfo on
-    a thread of the source's own, returns True: the stream takes what follows.
+    a thread of the source's own, returns True: the stream takes what follows. A session that the broker kept may hold
+    samples from before the birth that it gives now: with `known` they are read as they were sent, also when there is
+    no broker yet.
     """
 
     name = "mqtt"
@@ -190,11 +197,15 @@ class MqttSource:
         given = SourceOptions(**{k: options.pop(k) for k in SourceOptions._fields if k in options})
         self.address, self.stream_name = address(url), stream_name
         self.topic = given.topic or f"{self.address.base}/t/{stream_name}"
-        self.born = self._birth(given.patience, options) if channels is None else None
-        if channels is None:
-            self.info = self._stream_of(self.born)
-        else:
+        self.born: bytes | None = None  # nothing is known of births: none is watched
+        if channels is not None:
             self.info = StreamInfo(tuple(channels), fmt if isinstance(fmt, Format) else Format(fmt or "frame"))
+        elif given.known is not None:
+            self.info, self.born = given.known, self._birth_of_known(given, options)
+        else:
+            self.born = self._birth(given.patience, options)
+            self.info = self._stream_of(self.born)
+        self._unsure = False  # whether the owner failed half-way
         self.stream = Stream(self.info.channels, self.info.format, given.capacity)
         self.device, self.error, self.reborn = "unknown", None, None
         self.qos, self.options, self.link = given.qos, options, None
@@ -211,6 +222,18 @@ class MqttSource:
             wanted = "expected one, topics that the ACL allows, or channels= and fmt="
             raise LinkError(f"{self.address.base}/birth: no birth of this device, {wanted}")
         return mail[1]
+
+    def _birth_of_known(self, given: SourceOptions, options) -> bytes:
+        """The birth that the broker gives now where it says what is known, else one that no birth is the same as."""
+        try:
+            birth = self._birth(given.patience, options)
+            info = self._stream_of(birth)
+        except (LinkError, ValueError) as e:
+            if type(e) not in (LinkError, ValueError):  # not let in: that does not pass by waiting
+                raise
+            return b""
+        same = info.channels == given.known.channels and info.format == given.known.format
+        return birth if same else b""
 
     def _stream_of(self, payload: bytes) -> StreamInfo:
         streams = read_birth(payload)
@@ -236,7 +259,7 @@ class MqttSource:
     def _offer(self, link: Link, mail, held: bytes | None) -> bytes | None:
         """Takes a mail, or offers a birth that is held once more; the birth that is held now."""
         topic, payload = mail[:2] if mail else (f"{self.address.base}/birth", held)
-        if not payload and link.status["held"]:
+        if not payload and link.status["held"] and link.status["dropped_mail"]:
             self.error = "the device was born anew with a birth too large to read: its samples are held"
         if topic.endswith("/state"):
             self.device = payload[:64].decode("utf-8", "replace")
@@ -247,6 +270,8 @@ class MqttSource:
         self.error = reason and f"the device was born anew with {reason}: its samples are held"
         if reason:
             return payload
+        if link.status["held"]:
+            time.sleep(HEARD)
         link.core.release(payload)
         return None
 
@@ -257,14 +282,21 @@ class MqttSource:
         except ValueError as e:
             return f"an unusable {e}"
         reason = self._difference(info)
-        if reason and info.channels == self.info.channels and self.reborn:
-            try:
-                reason = None if self.reborn(info) else reason
-            except Exception as e:  # the owner's: shown, and tried again
-                reason = f"{reason} ({e})"
+        if (reason or self._unsure) and info.channels == self.info.channels and self.reborn:
+            reason = self._ask(info, reason or "the scales that it had")
         if reason is None:
             self.info, self.born = info, payload
         return reason
+
+    def _ask(self, info: StreamInfo, reason: str) -> str | None:
+        """The owner; why not. One that failed may have taken this birth half: the next one is asked about as well."""
+        try:
+            agreed = self.reborn(info)
+        except Exception as e:  # the owner's: shown, and tried again
+            self._unsure = True
+            return f"{reason} ({e})"
+        self._unsure = self._unsure and not agreed
+        return None if agreed else reason
 
     def _difference(self, info: StreamInfo) -> str | None:
         known = self.info

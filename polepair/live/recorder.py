@@ -17,7 +17,7 @@ from .. import _core
 from ..errors import StoreError
 from .backlog import STREAM_SHIFT, Backlog, about, path_of, segments
 from .database import PAGE_BYTES, Store
-from .streams import Stream
+from .streams import Format, Stream
 
 SEGMENT_BYTES = 8 << 20
 SPARE_SEGMENTS, SPARE_PAGES = 8, 16  # of the disk, left to the store by the journal: emptying it takes room
@@ -43,9 +43,13 @@ class Lock:
                     f"{file}: stream {name} is being recorded by {other}, expected one recorder for each stream"
                 )
             time.sleep(0.05)
-        os.ftruncate(self._fd, 0)
         text = f"process {os.getpid()} on {socket.gethostname()}{BRIEF if brief else ''}\n"
-        os.pwrite(self._fd, text.encode(), 0)
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, text.encode(), 0)
+        except BaseException:
+            self.close()
+            raise
         _locks.add(self)
 
     def _taken(self) -> str | None:
@@ -53,21 +57,22 @@ class Lock:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            other = os.read(fd, 200).decode("utf-8", "replace").strip() or f"another process{BRIEF}"
-            os.close(fd)
-            return other
-        if os.fstat(fd).st_nlink:
-            self._fd = fd
-            return None
-        os.close(fd)
-        return f"its last owner{BRIEF}"  # who removed it just now
+            if os.fstat(fd).st_nlink:
+                self._fd, fd = fd, -1
+                return None
+            return f"its last owner{BRIEF}"  # who removed it just now
+        except BlockingIOError:
+            return os.read(fd, 200).decode("utf-8", "replace").strip() or f"another process{BRIEF}"
+        finally:
+            if fd >= 0:
+                os.close(fd)
 
     def close(self) -> None:
         """Gives it back."""
         _locks.discard(self)
         if self._fd >= 0:
-            self.path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # it may stay: what counts is the descriptor
+                self.path.unlink()
             os.close(self._fd)
             self._fd = -1
 
@@ -75,6 +80,21 @@ class Lock:
         """In a forked child: the lock stays the parent's."""
         os.close(self._fd)
         self._fd = -1
+
+
+def recorded(folder: Path, number: int) -> bool:
+    """Whether a recorder holds a stream now."""
+    try:
+        fd = os.open(folder / f"{number:04x}.lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
 
 
 def _abandon_all() -> None:
@@ -113,10 +133,38 @@ class Retention:
         return time.time_ns() - int(self.keep * 1e9)
 
 
+@contextlib.contextmanager
+def _told(folder: Path, room: int = 0):
+    """What the system refuses is a StoreError."""
+    try:
+        yield
+    except (OSError, MemoryError, RuntimeError) as e:
+        free = f", {room / 1e6:.0f} MB free" if room else ""
+        raise StoreError(f"{folder}: {_in_words(e)}, expected a folder that can be written{free}") from None
+
+
+def _in_words(e: Exception) -> str:
+    if isinstance(e, MemoryError):
+        return "no memory left"
+    return getattr(e, "strerror", None) or str(e) or type(e).__name__
+
+
 def _size(file: Path) -> int:
     with contextlib.suppress(OSError):
         return file.stat().st_size
     return 0
+
+
+def _make_durable(folder: Path) -> None:
+    """Makes a folder. What is synced in it is lost all the same if a power cut takes its name, or one above it."""
+    new = [f for f in (folder, *folder.parents) if not f.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in new or [folder]:
+        fd = os.open(made.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def journal_of(path) -> Path:
@@ -131,7 +179,7 @@ def recover(path) -> list[str]:
     folder = journal_of(path)
     if not segments(folder):
         return []
-    with Store(path, create=True) as store:
+    with _told(folder), Store(path, create=True) as store:
         faults = _recover_free(store, folder)
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -181,16 +229,14 @@ class Recorder:
         spare = SPARE_SEGMENTS * segment_bytes + SPARE_PAGES * PAGE_BYTES
         self._lock = self.store = None
         try:
-            self._begin(keep, segment_bytes, spare)
-        except OSError as e:
-            room = f"{(spare + segment_bytes) / 1e6:.0f} MB free"
-            raise StoreError(f"{self.folder}: {e.strerror}, expected a folder that can be written, {room}") from None
-        finally:
-            if not hasattr(self, "_thread"):
-                self._release()
+            with _told(self.folder, spare + segment_bytes):
+                self._begin(keep, segment_bytes, spare)
+        except BaseException:
+            self._release()
+            raise
 
     def _begin(self, keep, segment_bytes: int, spare: int) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _make_durable(self.folder)
         self.store = Store(self.path, create=True)
         number = self.store.number(self.name, self._stream.channels, self._stream.format)
         self._lock = Lock(self.folder, number, self.name)
@@ -204,9 +250,13 @@ class Recorder:
         self._stream.core.learn(self.backlog.state())
         self.journal = _core.Journal(str(self.folder), segment_bytes, spare, self.backlog.newest())
         self._stream.core.journal(self.journal, about(self.name, self._stream.channels))
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._thread.start()
+        try:
+            self._stop = threading.Event()
+            self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+            self._thread.start()
+        except BaseException:
+            self._stream.core.journal(None, b"")
+            raise
 
     def _others(self) -> list[str]:
         """Of streams that nobody records any more; this one is stored already and holds its lock."""
@@ -226,6 +276,13 @@ class Recorder:
         """Of the disk, for everybody."""
         disk = os.statvfs(self.path.parent)
         return disk.f_bavail * disk.f_frsize
+
+    def reformat(self, fmt: Format) -> None:
+        """The device was born anew: what comes from now on is as `fmt` says, also for whoever records next. StoreError
+        and OSError where that cannot be kept."""
+        with Store(self.path, create=True) as store:  # of its own: this is not the recorder's thread
+            store.number(self.name, self._stream.channels, fmt)
+        self._stream.reformat(fmt)
 
     def drain(self) -> None:
         """Stores what is journaled so far."""
@@ -251,7 +308,7 @@ class Recorder:
         try:
             work()
         except Exception as e:
-            return f"{self.folder}: {e}" if isinstance(e, OSError) else str(e) or type(e).__name__
+            return str(e) if isinstance(e, StoreError) else f"{self.folder}: {_in_words(e)}"
         return None
 
     def _refused(self) -> str | None:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import StoreError
-from .backlog import damaged, segments
+from .backlog import STREAM_SHIFT, damaged, segments
 from .database import Store
-from .recorder import journal_of, recover
+from .recorder import journal_of, recorded, recover
 
 
 class Report(NamedTuple):
@@ -20,7 +20,7 @@ class Report(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Nothing is damaged, and nothing waits."""
+        """Nothing is damaged, and nothing waits but for a recorder that runs."""
         return not (self.file or self.chunks or self.journal)
 
     def data(self) -> dict:
@@ -35,7 +35,8 @@ class Report(NamedTuple):
 
 
 def verified(path) -> Report:
-    """Reads all of a store, after storing what a killed recorder left behind. StoreError where there is none."""
+    """Reads all of a store, after storing what a killed recorder left behind; others may go on recording. StoreError
+    where there is none."""
     path, journal = Path(path), []
     if not path.exists():
         raise StoreError(f"{path}: no such file, expected a store made by polepair record")
@@ -45,8 +46,8 @@ def verified(path) -> Report:
         journal.append(f"the journal cannot be stored: {e}")
     folder = journal_of(path.resolve())
     journal += [f"{p}: kept because it could not be stored whole" for p in damaged(folder)]
-    if waiting := len(segments(folder)):
-        journal.append(f"{folder}: {waiting} segments wait, a recorder is running or its stream is unknown")
+    if waiting := sum(not recorded(folder, s >> STREAM_SHIFT) for s in segments(folder)):
+        journal.append(f"{folder}: {waiting} segments wait, of a stream that is unknown")
     with Store(path) as store:
         file, chunks = store.faults(), []
         rows = {}

@@ -12,7 +12,7 @@
 
 #include "polepair/journal.h"
 
-enum { FILES = 200, MESSAGE = 2000, SEGMENT = 4096 };
+enum { FILES = 4000, MESSAGE = 2000, SEGMENT = 4096 };
 
 static ino_t synced[FILES]; /* files and folders, in their order */
 static int synced_count;

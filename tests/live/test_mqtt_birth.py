@@ -1,6 +1,7 @@
 """A device that is born anew: its samples are decoded as it says, or held."""
 
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -175,5 +176,32 @@ def test_a_birth_too_large_to_read(broker):
     until(lambda: source.error is not None)
     assert "too large" in source.error and source.link.status["held"]
     device.say(born())
+    until(lambda: source.error is None and not source.link.status["held"])
+    close_both(device, source)
+
+
+def test_reborn_twice_while_the_link_was_down(broker):
+    """In the queue: two births with samples behind each; every sample is read as the birth before it says, once."""
+    device, source = open_both(broker, "twice")
+    device.send(1.0, 0.01)
+    until(lambda: source.stream.head == 1)
+    known = source.born
+    source.close()
+    device.send(2.0, 0.01)
+    for value, scale in ((3.0, 0.02), (4.0, 0.04), (5.0, 0.02)):
+        device.say(born(scale=scale))
+        device.send(value, scale)
+    source.born, asked = known, []
+
+    def reborn(info):
+        time.sleep(0.3)  # all of the queue comes meanwhile
+        asked.append(info.format.scales["a"])
+        source.stream.reformat(info.format)
+        return True
+
+    source.reborn = reborn
+    source.start()
+    until(lambda: source.stream.head == 5)
+    assert np.allclose(source.stream.window()["a"], [1, 2, 3, 4, 5]) and asked == [0.02, 0.04, 0.02]
     until(lambda: source.error is None and not source.link.status["held"])
     close_both(device, source)

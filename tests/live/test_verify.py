@@ -152,3 +152,28 @@ def test_chunks_that_cannot_be():
         other = value + 1 if isinstance(value, int) else value + b"\0"
         assert checksum(1, 0, chunk._replace(**{name: other})) != checksum(1, 0, chunk)
     assert len({checksum(s, p, chunk) for s in (1, 2) for p in (0, 1)}) == 4
+
+
+def test_a_store_that_is_being_recorded_is_whole(tmp_path):
+    """Its segments wait for its own recorder; those that nobody will store are told."""
+    s = Stream(("a",), "frame")
+    recorder = Recorder(tmp_path / "x.ppdb", s, keep=1e6)
+    for k in range(50):
+        s.push(frame(np.ones((100, 1)), 10**18 + k * 10**6, 100, 100 * k))
+        recorder.drain()
+    assert (tmp_path / "x.ppdb.journal").exists() and verified(tmp_path / "x.ppdb").whole
+    stray = tmp_path / "x.ppdb.journal" / "00f7000000000001.journal"
+    stray.write_bytes(b"x" * 4096)
+    assert "1 segments wait" in verified(tmp_path / "x.ppdb").journal[0]
+    stray.unlink()
+    with Store(tmp_path / "x.ppdb") as store:
+        rows = store.chunks()
+        next(rows)
+        recorder.store.commit(1, [], recorder_place(recorder), before=2**62)  # it forgets what is being read
+        assert len(list(rows)) == 15
+    recorder.close()
+
+
+def recorder_place(recorder):
+    backlog = recorder.backlog
+    return backlog.segment, backlog.offset, backlog.state()

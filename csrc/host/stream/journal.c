@@ -18,7 +18,7 @@
 
 #include "segment.h"
 
-enum { NAME = 4096, CLOSED_MAX = 32, PAGE = 4096, BLOCK = 1 << 14 };
+enum { NAME = 4096, CLOSED_MAX = 32, PAGE = 4096 };
 
 struct pp_journal {
     char folder[NAME - 64];
@@ -34,8 +34,11 @@ struct pp_journal {
     int fd;                 /* -1 while there is no segment */
     int closed[CLOSED_MAX]; /* segments that are full and not yet synced */
     int closed_count;
-    bool new_name;        /* in the folder, not yet synced */
-    pthread_mutex_t lock; /* of fd, closed and new_name against the syncing thread */
+    int under_way;           /* of them, in a sync that is not done */
+    bool new_name;           /* in the folder, not yet synced */
+    bool again;              /* a sync failed: what it should have written may look written */
+    pthread_mutex_t lock;    /* of fd, closed, under_way and new_name against the syncing thread */
+    pthread_mutex_t syncing; /* one sync at a time */
 };
 
 static void segment_name(const pp_journal *journal, uint64_t number, const char *suffix, char *name)
@@ -52,23 +55,32 @@ static int folder_sync(const pp_journal *journal)
     return error;
 }
 
-/* The syncing thread still owes it a sync; where it owes too many already, that is done here. */
-static void close_segment(pp_journal *journal)
+static bool owes_much(pp_journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    bool much = journal->closed_count + journal->under_way >= CLOSED_MAX;
+    pthread_mutex_unlock(&journal->lock);
+    return much;
+}
+
+/* The syncing thread still owes it a sync; where it owes too many already, that is done here.
+ * False: errno, and it stays open, because nobody would sync it any more. */
+static bool close_segment(pp_journal *journal)
 {
     if (journal->fd < 0)
-        return;
+        return true;
+    int error = owes_much(journal) ? pp_journal_sync(journal) : 0;
+    if (error) {
+        errno = error;
+        return false;
+    }
     munmap(journal->map, journal->size);
     pthread_mutex_lock(&journal->lock);
-    if (journal->closed_count == CLOSED_MAX) {
-        int oldest = journal->closed[0];
-        fdatasync(oldest);
-        close(oldest);
-        memmove(journal->closed, journal->closed + 1, (CLOSED_MAX - 1) * sizeof(int));
-        journal->closed_count--;
-    }
+    PP_ASSERT(journal->closed_count + journal->under_way < CLOSED_MAX);
     journal->closed[journal->closed_count++] = journal->fd;
     journal->fd = -1;
     pthread_mutex_unlock(&journal->lock);
+    return true;
 }
 
 static bool has_free(const pp_journal *journal, uint64_t bytes)
@@ -231,16 +243,21 @@ pp_journal *pp_journal_open(const char *folder, size_t segment_bytes, uint64_t s
     journal->segment = after;
     journal->fd = -1;
     pthread_mutex_init(&journal->lock, NULL);
+    pthread_mutex_init(&journal->syncing, NULL);
     return journal;
 }
 
 void pp_journal_close(pp_journal *journal)
 {
-    close_segment(journal);
     pp_journal_sync(journal);
+    if (journal->fd >= 0) {
+        munmap(journal->map, journal->size);
+        close(journal->fd);
+    }
     for (int i = 0; i < journal->closed_count; i++)
         close(journal->closed[i]);
     pthread_mutex_destroy(&journal->lock);
+    pthread_mutex_destroy(&journal->syncing);
     free(journal);
 }
 
@@ -248,16 +265,15 @@ bool pp_journal_begin(pp_journal *journal, pp_describe describe, const void *con
 {
     journal->describe = describe;
     journal->context = context;
-    close_segment(journal);
-    return open_segment(journal, 0);
+    return close_segment(journal) && open_segment(journal, 0);
 }
 
 bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, const void *bytes, size_t length)
 {
     size_t need = pp_record_size(length);
     PP_ASSERT(length > 0 && length <= UINT32_MAX && journal->describe);
-    if (journal->fd >= 0 && journal->offset + need > journal->size)
-        close_segment(journal);
+    if (journal->fd >= 0 && journal->offset + need > journal->size && !close_segment(journal))
+        return false;
     if (journal->fd < 0 && !open_segment(journal, need))
         return false;
     PP_ASSERT(journal->offset % 8 == 0 && journal->offset + need <= journal->size);
@@ -290,24 +306,12 @@ void pp_journal_describe_again(pp_journal *journal)
     __atomic_add_fetch(&journal->pending, pp_record_size(length), __ATOMIC_RELAXED);
 }
 
-/* After a failed sync the kernel may take the pages for clean: they are written once more. */
-static void write_again(int fd, uint64_t length)
-{
-    char block[BLOCK];
-    for (uint64_t at = 0; at < length; at += BLOCK) {
-        size_t want = length - at < BLOCK ? (size_t)(length - at) : BLOCK;
-        ssize_t got = pread(fd, block, want, (off_t)at);
-        if (got > 0 && pwrite(fd, block, (size_t)got, (off_t)at) != got)
-            return;
-    }
-}
-
 /* What a sync is about to write. */
 typedef struct debt {
     int closed[CLOSED_MAX];
     int closed_count;
-    int fd;         /* the newest segment's, a copy; -1: none */
-    uint64_t whole; /* bytes of it that nobody writes to any more: whole pages */
+    int fd;    /* the newest segment's, a copy; -1: none */
+    int error; /* why there is no copy */
     size_t pending;
     bool new_name;
 } debt;
@@ -319,60 +323,89 @@ static debt take_debt(pp_journal *journal)
     memcpy(owed.closed, journal->closed, sizeof owed.closed);
     owed.closed_count = journal->closed_count;
     owed.new_name = journal->new_name;
+    journal->under_way = journal->closed_count;
     journal->closed_count = 0;
     journal->new_name = false;
-    if (journal->fd >= 0 && owed.pending)
+    if (journal->fd >= 0 && owed.pending) {
         owed.fd = dup(journal->fd);
-    if (owed.fd >= 0)
-        owed.whole = __atomic_load_n(&journal->offset, __ATOMIC_ACQUIRE) / PAGE * PAGE;
+        owed.error = owed.fd < 0 ? errno : 0;
+    }
     pthread_mutex_unlock(&journal->lock);
     return owed;
 }
 
 /* Takes back what could not be written. */
-static void keep_debt(pp_journal *journal, const debt *owed)
+static void keep_debt(pp_journal *journal, const debt *left, bool failed)
 {
-    __atomic_add_fetch(&journal->pending, owed->pending + 1, __ATOMIC_RELAXED);
+    if (failed)
+        __atomic_add_fetch(&journal->pending, left->pending + 1, __ATOMIC_RELAXED);
     pthread_mutex_lock(&journal->lock);
-    journal->new_name |= owed->new_name;
-    for (int i = 0; i < owed->closed_count; i++) {
-        if (journal->closed_count < CLOSED_MAX)
-            journal->closed[journal->closed_count++] = owed->closed[i];
-        else
-            close(owed->closed[i]);
-    }
+    journal->new_name |= left->new_name;
+    journal->under_way = 0;
+    PP_ASSERT(journal->closed_count + left->closed_count <= CLOSED_MAX);
+    for (int i = 0; i < left->closed_count; i++)
+        journal->closed[journal->closed_count++] = left->closed[i];
     pthread_mutex_unlock(&journal->lock);
 }
 
-static int sync_file(int fd, uint64_t length)
+/* After a failed sync the kernel may take pages for clean that are not on the disk: each is
+ * touched, through a mapping of its own, and atomically, as somebody may be appending. 0 or
+ * errno. */
+static int make_dirty(int fd)
 {
-    int error = fdatasync(fd) ? errno : 0;
+    struct stat file;
+    if (fstat(fd, &file))
+        return errno;
+    size_t size = (size_t)file.st_size;
+    uint8_t *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return errno;
+    for (size_t at = 0; at < size; at += PAGE) {
+        uint8_t byte = __atomic_load_n(map + at, __ATOMIC_RELAXED);
+        __atomic_compare_exchange_n(map + at, &byte, byte, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+    }
+    munmap(map, size);
+    return 0;
+}
+
+static int sync_file(int fd, bool again)
+{
+    int error = again ? make_dirty(fd) : 0;
     if (error)
-        write_again(fd, length);
+        return error;
+    return fdatasync(fd) ? errno : 0;
+}
+
+static int sync_files(const pp_journal *journal, const debt *owed, debt *left)
+{
+    int error = owed->error;
+    for (int i = 0; i < owed->closed_count; i++) {
+        int failed = sync_file(owed->closed[i], journal->again);
+        if (failed)
+            left->closed[left->closed_count++] = owed->closed[i];
+        else
+            close(owed->closed[i]);
+        error = failed ? failed : error;
+    }
+    if (owed->fd >= 0) {
+        int failed = sync_file(owed->fd, journal->again);
+        close(owed->fd);
+        error = failed ? failed : error;
+    }
     return error;
 }
 
 int pp_journal_sync(pp_journal *journal)
 {
+    pthread_mutex_lock(&journal->syncing);
     debt owed = take_debt(journal);
-    int error = owed.new_name ? folder_sync(journal) : 0;
-    debt left = {.pending = owed.pending, .new_name = error != 0};
-    for (int i = 0; i < owed.closed_count; i++) {
-        struct stat file;
-        uint64_t length = fstat(owed.closed[i], &file) ? 0 : (uint64_t)file.st_size;
-        int failed = sync_file(owed.closed[i], length);
-        if (failed)
-            left.closed[left.closed_count++] = owed.closed[i];
-        else
-            close(owed.closed[i]);
-        error = failed ? failed : error;
-    }
-    if (owed.fd >= 0) {
-        int failed = sync_file(owed.fd, owed.whole);
-        close(owed.fd);
-        error = failed ? failed : error;
-    }
-    if (error)
-        keep_debt(journal, &left);
+    int unnamed = owed.new_name ? folder_sync(journal) : 0;
+    debt left = {.pending = owed.pending, .new_name = unnamed != 0};
+    int error = sync_files(journal, &owed, &left);
+    journal->again = error != 0;
+    error = error ? error : unnamed;
+    keep_debt(journal, &left, error != 0);
+    pthread_mutex_unlock(&journal->syncing);
     return error;
 }

@@ -1,0 +1,101 @@
+"""Power cuts: at every sync, rename and removal of a recorder's run, and after every step, the disk may hold of what is
+not synced everything, nothing or any pages; the next recorder starts on it and has what was acknowledged before the
+last sync of the journal, once, with its values, and nothing that was never sent."""
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.oracle import CHANNELS
+from support.power import Follower
+from support.trials import STORIES, orders
+
+from polepair.live.store import Recorder, Store
+from polepair.live.streams import Stream
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+EXTRA = 10**6  # sent after the power cut
+
+
+@pytest.fixture(scope="module")
+def follower():
+    folder = Path(tempfile.mkdtemp(prefix="power-", dir=MEMORY))
+    follower = Follower(folder)
+    yield follower
+    follower.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def after_the_cut(path: Path) -> list[float]:
+    """The machine starts again, and records: what the store holds then."""
+    stream = Stream(CHANNELS, "json", 1 << 12)
+    recorder = Recorder(path, stream)
+    assert stream.push(b'{"a":%d,"b":-%d}' % (EXTRA, EXTRA), 10**18)
+    recorder.close()
+    assert recorder.error is None, recorder.error
+    with Store(path) as store:
+        rows = store.read("fast")
+        assert store.faults() == []
+    assert (rows["b"] == -rows["a"]).all(), "values"
+    return rows["a"].tolist()
+
+
+class Judge:
+    """Cuts the power, and looks at what is left."""
+
+    def __init__(self, folder: Path, seed: int, mixtures: int):
+        self._folder, self._dice, self._mixtures = folder, random.Random(seed), mixtures
+        self.cuts, self.wrong = 0, []
+
+    def __call__(self, disk, books, what: str) -> None:
+        for share in (0.0, 1.0, *(self._dice.choice((0.1, 0.5, 0.9)) for _ in range(self._mixtures))):
+            self.cuts += 1
+            target = self._folder / "cut"
+            disk.cut(target, self._dice if 0 < share < 1 else None, share)
+            if fault := self._fault(target, books):
+                self.wrong.append(f"cut {self.cuts} at {what}, {share} of the rest: {fault}")
+            shutil.rmtree(target)
+
+    @staticmethod
+    def _fault(target: Path, books) -> str:
+        try:
+            stored = after_the_cut(target / "x.ppdb")
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+        if len(set(stored)) != len(stored):
+            return "twice"
+        if missing := books.safe - set(stored):
+            return f"synced and not stored: {len(missing)}, such as {sorted(missing)[:3]}"
+        foreign = set(stored) - books.sent - {EXTRA}
+        return f"never sent: {sorted(foreign)[:3]}" if foreign else ""
+
+
+def judged(follower, story: str, seed: int, mixtures: int, **fault) -> Judge:
+    """A run with its power cuts."""
+    folder = Path(tempfile.mkdtemp(prefix="cuts-", dir=MEMORY))
+    judge = Judge(folder, seed, mixtures)
+    try:
+        books = follower.follow(orders(folder, story, **fault), judge)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    judge.wrong += books.wrong
+    assert books.safe or fault, "nothing was ever synced"
+    return judge
+
+
+@pytest.mark.parametrize("story", ["short", "watched", "taken over"])
+def test_a_power_cut(follower, story):
+    judge = judged(follower, story, 1, 1)
+    assert not judge.wrong, f"{len(judge.wrong)} of {judge.cuts}:\n" + "\n".join(judge.wrong[:20])
+    assert judge.cuts > 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", STORIES)
+def test_power_cuts(follower, story):
+    judge = judged(follower, story, 2, 6)
+    print(f"{story}: {judge.cuts} power cuts")
+    assert not judge.wrong, f"{len(judge.wrong)} of {judge.cuts}:\n" + "\n".join(judge.wrong[:20])
+    assert judge.cuts > 200
