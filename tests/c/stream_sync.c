@@ -136,6 +136,26 @@ static void many_segments_are_synced(void)
     end(journal);
 }
 
+/* While nothing can be synced some are taken, and no more than can be synced later. */
+static void what_is_taken_while_syncs_fail_is_owed(void)
+{
+    static char message[MESSAGE];
+    pp_journal *journal = begin();
+    int taken = 0;
+    for (int k = 0; k < 80; k++) {
+        failing = 1000;
+        taken += pp_journal_append(journal, 1, message, sizeof message);
+        CHECK(pp_journal_sync(journal) == EIO);
+    }
+    failing = 0;
+    CHECK(taken > 20 && taken < 80 && pp_journal_sync(journal) == 0);
+    for (int k = 1; k <= taken; k++)
+        CHECK(segment_synced(k));
+    append(journal, 3);
+    CHECK(pp_journal_sync(journal) == 0 && segment_synced(taken + 3));
+    end(journal);
+}
+
 /* A limit of file sizes stands for a disk that refuses blocks. */
 static void a_segment_without_blocks_is_not_begun(void)
 {
@@ -160,5 +180,6 @@ void syncs(const char *folder)
     everything_is_synced_once();
     what_failed_is_synced_later();
     many_segments_are_synced();
+    what_is_taken_while_syncs_fail_is_owed();
     a_segment_without_blocks_is_not_begun();
 }
