@@ -404,3 +404,9 @@ def test_a_device_that_starts_anew_with_almost_the_same_is_taken():
             for values in (first, first, other, other):
                 assert s.push(head + values.tobytes())
             assert s.head == 2 * rows and s.stats["duplicates"] == 2 and s.stats["restarts"] == 1
+
+
+@pytest.mark.parametrize("encoding", ["float16", "", "FLOAT32", None, 7])
+def test_frames_have_the_encodings_that_there_are(encoding):
+    with pytest.raises(ValueError, match=f"encoding = {encoding!r}: expected one of"):
+        frame(np.ones((1, 1)), 0, 1, 0, encoding=encoding)
