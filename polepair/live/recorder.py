@@ -22,7 +22,8 @@ from .streams import Format, Stream
 SEGMENT_BYTES = 8 << 20
 SPARE_SEGMENTS, SPARE_PAGES = 8, 16  # of the disk, left to the store by the journal: emptying it takes room
 SYNC_SECONDS, STORE_SECONDS = 0.1, 0.5
-BRIEF, PATIENCE = ", which stores what was left", 60.0  # s
+BRIEF = ", which stores what was left"
+PATIENCE, GRACE = 60.0, 0.5  # s, for such a one; for one whose words may be those of the last owner
 JUMP, SETTLE, ABSENCE = 60.0, 600.0, 30 * 86400.0  # s
 _locks: weakref.WeakSet = weakref.WeakSet()
 
@@ -35,9 +36,10 @@ class Lock:
 
     def __init__(self, folder: Path, number: int, name: str, brief: bool = False):
         self.path, self._fd = folder / f"{number:04x}.lock", -1
-        end = time.monotonic() + PATIENCE
+        began = time.monotonic()
         while (other := self._taken()) is not None:
-            if not other.endswith(BRIEF) or time.monotonic() > end:
+            patience = PATIENCE if other.endswith(BRIEF) else GRACE
+            if time.monotonic() - began > patience:
                 file = str(folder).removesuffix(".journal")
                 raise StoreError(
                     f"{file}: stream {name} is being recorded by {other}, expected one recorder for each stream"
