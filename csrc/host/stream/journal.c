@@ -327,8 +327,9 @@ static void keep_debt(pp_journal *journal, const debt *left, bool failed)
     pthread_mutex_unlock(&journal->lock);
 }
 
-/* After a failed sync the kernel may take pages for clean that are not on the disk: each is touched,
- * through a mapping of its own, and atomically, as somebody may be appending. 0 or errno. */
+/* After a failed sync the kernel may take pages for clean that are not on the disk: each is
+ * touched, through a mapping of its own, and atomically, as somebody may be appending. 0 or
+ * errno. */
 static int make_dirty(int fd)
 {
     struct stat file;
