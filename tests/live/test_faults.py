@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -189,3 +190,15 @@ def test_every_call_fails(server, call, story):
             n += 1 + (n // 25 if call == "sqlite" else 0)
     print(f"{call}, {story}: {trials} trials, {most} calls")
     assert not wrong, f"{len(wrong)} of {trials}:\n" + "\n".join(wrong[:20])
+
+
+def test_a_transaction_that_sqlite_took_back_says_why(tmp_path):
+    """And one that was left open does not stop the next."""
+    with Store(tmp_path / "x.ppdb", create=True) as store:
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"), store.transaction():
+            store.db.execute("ROLLBACK")
+            raise sqlite3.OperationalError("database or disk is full")
+        store.db.execute("BEGIN IMMEDIATE")
+        with store.transaction():
+            pass
+        assert not store.db.in_transaction

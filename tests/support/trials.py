@@ -160,6 +160,8 @@ class Life:
         if r.sync_failures == failures:
             self.say("synced")
         self._told(before, failures)
+        if "transaction" in (r.error or ""):
+            self.say("wrong", f"not what is wrong: {r.error}")
         if self.once() and before == self.fired() and r.error is not None:
             self.say("wrong", f"an error stays: {r.error}")
         self._deliver()
