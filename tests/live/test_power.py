@@ -98,7 +98,7 @@ def test_a_power_cut(follower, story):
 
 @pytest.mark.parametrize(
     "call, which",
-    [("dup", [1]), ("sync", [7, 12]), pytest.param("sync", [*range(1, 30)], marks=pytest.mark.slow)],
+    [("dup", [1]), ("sync", [7, 12]), pytest.param("sync", [*range(1, 30, 2)], marks=pytest.mark.slow)],
 )
 def test_a_power_cut_after_a_sync_that_failed(follower, call, which):
     """Many segments wait for it; what a later sync calls written is."""
@@ -114,7 +114,7 @@ def test_a_power_cut_after_a_sync_that_failed(follower, call, which):
 @pytest.mark.slow
 @pytest.mark.parametrize("story", [s for s in STORIES if s != "damaged"])
 def test_power_cuts(follower, story):
-    judge = judged(follower, story, 2, 3 if story == "stalled" else 6)
+    judge = judged(follower, story, 2, 2 if story == "stalled" else 5)
     print(f"{story}: {judge.cuts} power cuts")
     assert not judge.wrong, f"{len(judge.wrong)} of {judge.cuts}:\n" + "\n".join(judge.wrong[:20])
-    assert judge.cuts > 150
+    assert judge.cuts > 120
