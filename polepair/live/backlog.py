@@ -174,6 +174,7 @@ class Backlog:
 
     def _remove(self, segment: int) -> None:
         """Of version 1 only when no stream needs it any more: recover() does that."""
+        self.store.settle()
         if segment >> STREAM_SHIFT:
             path_of(self.folder, segment).unlink(missing_ok=True)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sqlite3
 import struct
 import time
@@ -79,11 +80,20 @@ def _format_from(text: str) -> Format:
     return Format(**data, layout=layout)
 
 
+def sync_folder(folder: Path) -> None:
+    """Makes its names durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 class Store:
     """A file of recorded streams. create: to record into; it is made, or moved to this version."""
 
     def __init__(self, path, create: bool = False):
-        self.path = Path(path)
+        self.path, self._settled = Path(path), False
         if not create and not self.path.exists():
             raise StoreError(f"{path}: no such file, expected a store made by polepair record")
         with self.guard():
@@ -158,6 +168,12 @@ class Store:
 
     def __exit__(self, *_):
         self.close()
+
+    def settle(self) -> None:
+        """Makes the names of its files durable, once: SQLite passes over a folder that could not be synced."""
+        if not self._settled:
+            sync_folder(self.path.parent)
+            self._settled = True
 
     def close(self) -> None:
         """Closes the file."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from .. import _core
 from ..errors import StoreError
 from .backlog import STREAM_SHIFT, Backlog, about, path_of, segments
-from .database import PAGE_BYTES, Store
+from .database import PAGE_BYTES, Store, sync_folder
 from .streams import Format, Stream
 
 SEGMENT_BYTES = 8 << 20
@@ -162,11 +162,7 @@ def _make_durable(folder: Path) -> None:
     new = [f for f in (folder, *folder.parents) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in new or [folder]:
-        fd = os.open(made.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_folder(made.parent)
 
 
 def journal_of(path) -> Path:

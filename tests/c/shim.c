@@ -1,7 +1,7 @@
 /* LD_PRELOAD between a recorder and the system. It makes the n-th call of a kind fail, and tells
  * somebody outside, who answers when he has looked, of every call that makes something durable or
  * changes a name. Only calls that concern one folder count; memory, only what polepair._core
- * (`memory`) or SQLite (`sqlite`) asks for. */
+ * (`memory`), NumPy (`arrays`) or SQLite (`sqlite`) asks for. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -154,15 +154,17 @@ int dup(int fd) { return concerns(fd) && due("dup") ? -1 : REAL(dup)(fd); }
 FALLOCATES(posix_fallocate, off_t)
 FALLOCATES(posix_fallocate64, off64_t)
 
-#define SYNCS(name)                \
-    int name(int fd)               \
-    {                              \
-        if (!concerns(fd))         \
-            return REAL(name)(fd); \
-        if (due("sync"))           \
-            return -1;             \
-        tell("sync", fd, "");      \
-        return REAL(name)(fd);     \
+#define SYNCS(name)                                                               \
+    int name(int fd)                                                              \
+    {                                                                             \
+        if (concerns(fd) && due("sync")) {                                        \
+            REAL(name)(fd); /* what could not be written is clean all the same */ \
+            errno = plan.error;                                                   \
+            return -1;                                                            \
+        }                                                                         \
+        if (concerns(fd))                                                         \
+            tell("sync", fd, "");                                                 \
+        return REAL(name)(fd);                                                    \
     }
 SYNCS(fsync)
 SYNCS(fdatasync)
@@ -187,6 +189,8 @@ static bool starves(const void *caller)
 {
     if (strcmp(plan.call, "memory") == 0)
         return comes_from(caller, "polepair/_core") && due("memory");
+    if (strcmp(plan.call, "arrays") == 0)
+        return comes_from(caller, "_multiarray_umath") && due("arrays");
     return strcmp(plan.call, "sqlite") == 0 && comes_from(caller, "libsqlite3") && due("sqlite");
 }
 

@@ -203,53 +203,6 @@ done.set()
     assert len(set(kept.tolist())) == len(kept) > 30 and not journal_of(path).exists()
 
 
-def test_a_failed_sync_is_tried_again(tmp_path):
-    """EIO from the third one: told, counted, and repeated although nothing new came."""
-    shim = tmp_path / "shim.c"
-    shim.write_text(
-        """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-int fdatasync(int fd)
-{
-    static int calls;
-    static int (*real)(int);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "fdatasync");
-    if (++calls == 3) {
-        errno = EIO;
-        return -1;
-    }
-    return real(fd);
-}
-"""
-    )
-    library = tmp_path / "shim.so"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, shim, "-ldl"], check=True)
-    script = """
-import sys
-from polepair import _core
-from polepair.live.streams import Stream
-s = Stream(("a",), "json")
-j = _core.Journal(sys.argv[1], 1 << 16, 0, 0)
-s.core.journal(j, b"x")
-for k in range(7):
-    if k != 3:
-        s.push(b'{"a":1}')
-    try:
-        j.sync()
-        print("ok", end=" ")
-    except OSError:
-        print("EIO", end=" ")
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path)], env={**os.environ, "LD_PRELOAD": str(library)},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stdout.split() == ["ok", "ok", "EIO", "ok", "ok", "ok", "ok"]
-
-
 def test_what_is_left_is_found_without_a_recorder(path, monkeypatch):
     """export and verify store first what a killed recorder left, each stream by its own description."""
     quiet(monkeypatch)

@@ -25,15 +25,17 @@ SEGMENT_BYTES = 1 << 14
 FOR_EVER = 1 << 30
 LIMIT = 20.0  # s that a trial may take
 # What a recorder lives through, a letter a step: o open, c close, p push some, P push many, s sync, t a turn of its
-# thread (sync and store), f another format, r a reader that stays, k SIGKILL, x recover; / the next process
+# thread (sync and store), f another format, r a reader that stays, d a bit
+# flips in the newest message, k SIGKILL, x recover; / the next process
 STORIES = {
     "short": "opspPtpc",
     "reopened": "opPtpcopsPtfptPtc",
     "killed": "opPtfpsPk",
-    "stalled": "op" + 18 * "P" + "sptptc",
+    "stalled": "op" + 26 * "P" + "sptptc",
     "watched": "optcropspPk",
     "taken over": "opPtpsPk/opPtpc",
     "recovered": "opPtpsPk/x",
+    "damaged": "opPtpPdk/opPtpc",
 }
 
 
@@ -70,12 +72,26 @@ class Life:
 
     def __init__(self, order: dict, shim, say):
         self.path, self.order, self.shim, self.say = Path(order["path"]), order, shim, say
-        first = order["first"]
-        self.device = Device("scaled" if "f" in order["story"] else "frame", first)
-        self.device.clock += first * self.device.step
-        self.waiting, self.next = [], first
         self.stream = self.recorder = self.reader = None
-        self.fired_before = 0
+        self.waiting, self.last = [], []
+        self.format, *self.script = self._made(order["first"])
+
+    def _made(self, first: int):
+        """What the device is to send, a batch for each push, and its formats, made before anything fails."""
+        device = Device("scaled" if "f" in self.order["story"] else "frame", first)
+        device.clock += first * device.step
+        yield device.format()
+        for step in self.order["story"]:
+            if step == "f":
+                device.scale /= 2
+                yield device.format()
+            elif step in "pP":
+                batch = []
+                for _ in range(24 if step == "P" else 3):
+                    ids = list(range(first, first + 60))
+                    batch.append((device.message(ids), ids))
+                    first += 60
+                yield batch
 
     def live(self) -> None:
         """The whole story."""
@@ -103,19 +119,13 @@ class Life:
 
     def _new_stream(self):
         try:
-            return Stream(CHANNELS, self.device.format(), 1 << 12)
+            return Stream(CHANNELS, self.format, 1 << 12)
         except MemoryError:
             raise StoreError("no memory for a stream") from None
 
-    def _push(self, messages: int = 3):
-        for _ in range(messages):
-            ids = list(range(self.next, self.next + 60))
-            self.next += 60
-            self.waiting.append((self.device.message(ids), ids))
+    def _push(self):
+        self.waiting += self.script.pop(0)
         self._deliver()
-
-    def _push_many(self):
-        self._push(24)
 
     def _deliver(self):
         while self.waiting:
@@ -124,7 +134,7 @@ class Life:
             if not self.stream.push(message, 10**18):
                 return
             self.say("kept", ids)
-            self.waiting.pop(0)
+            self.last = self.waiting.pop(0)[1]
 
     def _sync(self):
         before, failures = self.fired(), self.recorder.sync_failures
@@ -150,6 +160,8 @@ class Life:
         if r.sync_failures == failures:
             self.say("synced")
         self._told(before, failures)
+        if "transaction" in (r.error or ""):
+            self.say("wrong", f"not what is wrong: {r.error}")
         refused = "were not taken" in (r.error or "")  # in the pushes before: told once
         if self.once() and before == self.fired() and r.error is not None and not refused:
             self.say("wrong", f"an error stays: {r.error}")
@@ -168,11 +180,11 @@ class Life:
         self.recorder = None
 
     def _reformat(self):
-        self.device.scale /= 2
+        self.format = self.script.pop(0)
         self.waiting.clear()  # they were written with the old scale
         for attempt in range(2):
             try:
-                self.stream.reformat(self.device.format())
+                self.stream.reformat(self.format)
                 return
             except (OSError, MemoryError) as e:
                 if not self.fired() or (attempt and self.once()):
@@ -194,13 +206,20 @@ class Life:
         if faults:
             self.say("wrong", str(faults))
 
+    def _damage(self):
+        newest = max(self.recorder.folder.glob("*.journal"))
+        data = bytearray(newest.read_bytes())
+        data[len(data.rstrip(b"\0")) - 9] ^= 4
+        newest.write_bytes(data)
+        self.say("spoilt", self.last)
+
     def _kill(self):
         self.say("fired", self.fired())
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-STEPS = {"o": "open", "c": "close", "p": "push", "P": "push_many", "s": "sync", "t": "turn"}
-STEPS |= {"f": "reformat", "r": "read", "k": "kill", "x": "recover"}
+STEPS = {"o": "open", "c": "close", "p": "push", "P": "push", "s": "sync", "t": "turn"}
+STEPS |= {"f": "reformat", "r": "read", "k": "kill", "x": "recover", "d": "damage"}
 
 
 def one(order: dict) -> None:
@@ -224,9 +243,10 @@ def one(order: dict) -> None:
     if pipes:
         shim.shim_tell(*pipes)
     call, n, times, error = order["call"], order["n"], order["times"], order["error"]
+    life = Life(order, shim, say)
     shim.shim_plan(call.encode(), ctypes.c_long(n), ctypes.c_long(times), error, order["under"].encode())
     try:
-        Life(order, shim, say).live()
+        life.live()
         say("end", "well")
     except StoreError as e:
         say("end", str(e))

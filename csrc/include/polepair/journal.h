@@ -23,8 +23,9 @@ typedef size_t (*pp_describe)(const void *context, uint8_t *out, size_t room);
 /* Begins a new segment, and describes it and all later ones that way. False: errno; appending
  * tries again. */
 bool pp_journal_begin(pp_journal *journal, pp_describe describe, const void *context);
-/* False when the disk is full; appending goes on when there is space again. A message larger than
- * a segment gets a larger one. One thread at a time, begun before. */
+/* False when the disk is full, or 32 segments wait for a sync that fails; appending goes on when
+ * there is space again. A message larger than a segment gets a larger one. One thread at a time,
+ * begun before. */
 bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, const void *bytes, size_t length);
 /* What describes it changed: says so behind what is appended. */
 void pp_journal_describe_again(pp_journal *journal);
