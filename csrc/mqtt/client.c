@@ -84,7 +84,7 @@ static bool push(const pp_stream_handle *to, const MQTTAsync_message *message)
                     flags);
 }
 
-/* Under lock: a message that is not taken, and at QoS 1 not acknowledged: the watch holds. */
+/* Under lock: a message is not taken, and at QoS 1 not acknowledged, because the watch holds. */
 static void note_withheld(pp_mqtt *client, const MQTTAsync_message *message)
 {
     client->link.status.withheld++;

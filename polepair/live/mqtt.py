@@ -15,9 +15,9 @@ from .streams import Format, Stream
 from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
 FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": CertificateError}
-HEARD = (
-    0.5  # s that a broker has to hear of what was taken before a held birth, ere the link is cut: else all comes again
-)
+# Before a held birth cuts the link its broker has this time to hear what was taken [s; and a message]: else all of that
+# comes again, and what is more than a recorder remembers is taken for a device that counts anew.
+HEARD, HEARD_EACH, HEARD_MAX = 0.5, 0.01, 60.0
 _open: weakref.WeakSet = weakref.WeakSet()
 
 
@@ -206,6 +206,7 @@ class MqttSource:
             self.born = self._birth(given.patience, options)
             self.info = self._stream_of(self.born)
         self._unsure = False  # whether the owner failed half-way
+        self._taken = 0  # messages until the last birth that was held
         self.stream = Stream(self.info.channels, self.info.format, given.capacity)
         self.device, self.error, self.reborn = "unknown", None, None
         self.qos, self.options, self.link = given.qos, options, None
@@ -271,7 +272,8 @@ class MqttSource:
         if reason:
             return payload
         if link.status["held"]:
-            time.sleep(HEARD)
+            taken, self._taken = self._taken, self.stream.stats["messages"]
+            time.sleep(min(HEARD + HEARD_EACH * (self._taken - taken), HEARD_MAX))
         link.core.release(payload)
         return None
 

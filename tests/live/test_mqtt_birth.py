@@ -205,3 +205,17 @@ def test_reborn_twice_while_the_link_was_down(broker):
     assert np.allclose(source.stream.window()["a"], [1, 2, 3, 4, 5]) and asked == [0.02, 0.04, 0.02]
     until(lambda: source.error is None and not source.link.status["held"])
     close_both(device, source)
+
+
+def test_a_birth_at_qos_0(broker):
+    """While the link stands it is as good: what follows is read as it says."""
+    device, source = open_both(broker, "qos0")
+    source.reborn = lambda info: source.stream.reformat(info.format) or True
+    device.send(1.0, 0.01)
+    until(lambda: source.stream.head == 1)
+    assert device.link.publish("polepair/1/qos0/birth", born(scale=0.5), 0, True)
+    for _ in range(20):
+        device.send(2.0, 0.5)
+    until(lambda: source.stream.head == 21)
+    assert np.allclose(source.stream.window()["a"], [1.0] + [2.0] * 20)
+    close_both(device, source)

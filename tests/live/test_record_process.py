@@ -212,3 +212,17 @@ def test_a_full_disk(broker, small_disk):
     until(lambda: len(stored(record.out)) == 200 * 520)
     assert record.end() == 0, record.said()
     device.sender.close()
+
+
+def test_the_unit(root, tmp_path):
+    """packaging/polepair-record@.service: what it starts is a command that `record` understands."""
+    from polepair.cli.recording import record
+
+    unit = (root / "packaging/polepair-record@.service").read_text()
+    command = re.search(r"^ExecStart=(.*)$", unit, re.M)[1]
+    program, *arguments = command.replace("${URL}", "mqtts://twin@broker/m1").replace("$OPTIONS", "--keep 400d").split()
+    assert program.endswith("/polepair") and arguments.pop(0) == "record"
+    given = record.make_context("record", arguments).params
+    assert given["url"] == "mqtts://twin@broker/m1" and given["keep"] == "400d" and given["password_file"]
+    for line in ("Restart=always", "KillSignal=SIGTERM", "NoNewPrivileges=yes", "ProtectSystem=strict"):
+        assert f"\n{line}\n" in unit
