@@ -80,6 +80,8 @@ static void store_mail(pp_mqtt *client, const char *topic, size_t topic_length,
 static bool push(const pp_stream_handle *to, const MQTTAsync_message *message)
 {
     int flags = message->retained ? PP_PUSH_RETAINED : 0;
+    if (message->dup)
+        flags |= PP_PUSH_AGAIN;
     return to->push(to->stream, message->payload, (size_t)message->payloadlen, pp_socket_arrival(),
                     flags);
 }

@@ -11,7 +11,7 @@ ENCODINGS = ("float32", "int16", "delta", "float64")
 UNITS = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 SPECIAL = {"time": -1, "seq": -2, "boot": -3, "step": -4, "rows": -5}
 ABSENT = (-1, 0)
-RETAINED = 1
+RETAINED, AGAIN = 1, 2
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,10 @@ class Stream:
         return f"Stream({self.format.kind}, {', '.join(self.channels)}; {self.head} rows)"
 
     def push(self, message, arrival: int | None = None, flags: int = 0) -> bool:
-        """Takes one message; `arrival` in ns since 1970 (default: now). Bad ones are counted, never raised."""
+        """Takes one message; `arrival` in ns since 1970 (default: now). Bad ones are counted, never raised.
+
+        flags: RETAINED, AGAIN (the broker sent it before). False: it could not be journaled.
+        """
         return self.core.push(message, arrival, flags)
 
     def reformat(self, fmt: Format | str) -> None:

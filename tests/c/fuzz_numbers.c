@@ -63,7 +63,9 @@ static void take(pp_sequence *sequence, model *known, pp_numbers message)
     pp_order order = pp_sequence_take(sequence, &unrolled, &lost);
     bool dropped = order == PP_ORDER_DUPLICATE;
     need(dropped || !is_among(known, &message, PP_RECENT));
-    need(!dropped || is_among(known, &message, KNOWN));
+    bool behind = unrolled.seq >= before.first && unrolled.seq + message.count <= before.next;
+    bool came = message.again && message.boot > 0 && message.boot == before.boot && behind;
+    need(!dropped || is_among(known, &message, KNOWN) || came);
     need(unrolled.bits == 64 ||
          (((uint64_t)(unrolled.seq - message.seq)) << (64 - message.bits)) == 0);
     if (dropped) {
@@ -90,6 +92,7 @@ static pp_numbers drawn(const uint8_t *bytes, const pp_numbers *newest)
     message.bits = width[bytes[0] >> 4 & 3];
     message.seq += (int8_t)bytes[1] * far[bytes[2] % 6];
     message.time_ns += (int8_t)bytes[3];
+    message.again = bytes[0] & 1;
     message.count = 1 + bytes[4] % 100;
     message.boot = bytes[5] % 4 - 1;
     message.content = bytes[6];

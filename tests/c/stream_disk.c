@@ -335,7 +335,7 @@ static void messages_of_every_size_fit(const char *folder)
     pp_journal *journal = pp_journal_open(folder, 8192, 0, 0);
     CHECK(journal && pp_journal_begin(journal, describe, "d"));
     for (size_t length = 1; length < sizeof message; length += 1 + length / 7) {
-        CHECK(pp_journal_append(journal, 1, message, length));
+        CHECK(pp_journal_append(journal, 1, false, message, length));
         sum.records++;
         total += length;
     }
@@ -355,8 +355,8 @@ static void the_last_record_may_just_fit(const char *folder)
         described = 100;
         pp_journal *journal = pp_journal_open(folder, 8192, 0, 0);
         pp_journal_begin(journal, describe, "d");
-        CHECK(pp_journal_append(journal, 1, message, left + more));
-        CHECK(pp_journal_append(journal, 1, message, 1));
+        CHECK(pp_journal_append(journal, 1, false, message, left + more));
+        CHECK(pp_journal_append(journal, 1, false, message, 1));
         pp_journal_close(journal);
         found there = collect(folder);
         CHECK(there.segments == 2 && there.records == 2 && there.damaged == 0);
@@ -364,7 +364,8 @@ static void the_last_record_may_just_fit(const char *folder)
     described = (4096 - PP_SEGMENT_HEADER) / 2 - PP_SEGMENT_RECORD;
     for (size_t more = 0; more < 2; more++, described++) { /* a larger one where it takes one */
         pp_journal *journal = pp_journal_open(folder, 4096, 0, 0);
-        CHECK(pp_journal_begin(journal, describe, "d") && pp_journal_append(journal, 1, "x", 1));
+        CHECK(pp_journal_begin(journal, describe, "d") &&
+              pp_journal_append(journal, 1, false, "x", 1));
         pp_journal_close(journal);
         found there = collect(folder);
         CHECK(there.records == 1 && there.descriptions == 2 * there.segments);
@@ -384,9 +385,9 @@ static void describing_again_may_need_a_new_segment(const char *folder)
         pp_journal *journal = pp_journal_open(folder, 4096, 0, 0);
         pp_journal_describe_again(journal); /* nothing to describe yet */
         pp_journal_begin(journal, describe, "d");
-        int kept = pp_journal_append(journal, 1, message, length);
+        int kept = pp_journal_append(journal, 1, false, message, length);
         pp_journal_describe_again(journal);
-        kept += pp_journal_append(journal, 1, message, 9);
+        kept += pp_journal_append(journal, 1, false, message, 9);
         pp_journal_close(journal);
         found there = collect(folder);
         CHECK(kept == 2 && there.records == 2 && there.bytes == length + 9 && there.damaged == 0);
@@ -405,7 +406,7 @@ static void many_closed_segments(const char *folder)
     pp_journal *journal = pp_journal_open(folder, 4096, 0, 9);
     pp_journal_begin(journal, describe, "d");
     for (int k = 0; k < 100; k++)
-        CHECK(pp_journal_append(journal, 1, message, sizeof message));
+        CHECK(pp_journal_append(journal, 1, false, message, sizeof message));
     CHECK(pp_journal_sync(journal) == 0 && pp_journal_sync(journal) == 0);
     pp_journal_close(journal);
     int after = dup(0);
@@ -425,7 +426,7 @@ static void journals_need_a_folder_and_room(const char *folder)
     described = 40;
     pp_journal *journal = pp_journal_open(folder, 4096, (uint64_t)1 << 62, 0);
     CHECK(!pp_journal_begin(journal, describe, "d") && errno == ENOSPC);
-    CHECK(!pp_journal_append(journal, 1, "x", 1) && errno == ENOSPC);
+    CHECK(!pp_journal_append(journal, 1, false, "x", 1) && errno == ENOSPC);
     pp_journal_close(journal);
     CHECK(collect(folder).segments == 0);
     snprintf(name, sizeof name, "%s/0000000000000001.journal", folder); /* in the way */
@@ -433,7 +434,7 @@ static void journals_need_a_folder_and_room(const char *folder)
     journal = pp_journal_open(folder, 4096, 0, 0);
     CHECK(!pp_journal_begin(journal, describe, "d") && errno == EISDIR);
     rmdir(name);
-    CHECK(pp_journal_append(journal, 1, "x", 1)); /* it goes on when it can */
+    CHECK(pp_journal_append(journal, 1, false, "x", 1)); /* it goes on when it can */
     pp_journal_close(journal);
     CHECK(collect(folder).records == 1);
 }

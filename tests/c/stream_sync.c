@@ -75,7 +75,7 @@ static void append(pp_journal *journal, int count)
 {
     static char message[MESSAGE]; /* one fills a segment */
     for (int k = 0; k < count; k++)
-        CHECK(pp_journal_append(journal, 1, message, sizeof message));
+        CHECK(pp_journal_append(journal, 1, false, message, sizeof message));
 }
 
 static void end(pp_journal *journal)
@@ -101,7 +101,7 @@ static void everything_is_synced_once(void)
     synced_count = 0;
     CHECK(pp_journal_sync(journal) == 0 && was_synced(".") && segment_synced(5));
     CHECK(segment_synced(6) && synced_count == 3);
-    CHECK(pp_journal_append(journal, 1, "x", 1));
+    CHECK(pp_journal_append(journal, 1, false, "x", 1));
     synced_count = 0;
     CHECK(pp_journal_sync(journal) == 0 && segment_synced(6) && synced_count == 1);
     end(journal);
@@ -144,7 +144,7 @@ static void what_is_taken_while_syncs_fail_is_owed(void)
     int taken = 0;
     for (int k = 0; k < 80; k++) {
         failing = 1000;
-        taken += pp_journal_append(journal, 1, message, sizeof message);
+        taken += pp_journal_append(journal, 1, false, message, sizeof message);
         CHECK(pp_journal_sync(journal) == EIO);
     }
     failing = 0;
@@ -166,7 +166,7 @@ static void a_segment_without_blocks_is_not_begun(void)
     getrlimit(RLIMIT_FSIZE, &before);
     none.rlim_max = before.rlim_max;
     setrlimit(RLIMIT_FSIZE, &none);
-    CHECK(!pp_journal_append(journal, 1, synced, MESSAGE) && errno == EFBIG);
+    CHECK(!pp_journal_append(journal, 1, false, synced, MESSAGE) && errno == EFBIG);
     setrlimit(RLIMIT_FSIZE, &before);
     CHECK(!was_synced("0000000000000002.new") && access(place, W_OK) == 0);
     append(journal, 1);

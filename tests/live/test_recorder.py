@@ -15,7 +15,7 @@ from polepair.errors import StoreError
 from polepair.live import recorder as recorder_module
 from polepair.live.recorder import Retention, journal_of
 from polepair.live.store import Recorder, Store, recover
-from polepair.live.streams import Format, Stream, frame
+from polepair.live.streams import AGAIN, Format, Stream, frame
 
 DAY = 86400.0
 
@@ -354,3 +354,52 @@ def test_streams_that_start_together_wait_for_each_other(path):
     assert [p.communicate(timeout=120)[1] for p in running] == [b""] * 3
     for name in names:
         assert len(stored(path, name)) == 1800
+
+
+def test_a_broker_sends_much_again(path, monkeypatch):
+    """More than the marks reach back: what the broker says it sent before is known by number and boot number."""
+    quiet(monkeypatch)
+    messages = [b'{"n":%d,"t":%d,"boot":7,"a":%d,"b":%d}' % (n, 1000 * n, n, -n) for n in range(6000)]
+    taken = [m for n, m in enumerate(messages[:5000]) if not 10 <= n < 20]
+
+    def live(sent, again):
+        stream = Stream(CHANNELS, "json")
+        recorder = Recorder(path, stream)
+        for m in sent:
+            assert stream.push(m, 10**18, again)
+        return stream, recorder
+
+    stream, recorder = live(taken, 0)
+    recorder.drain()
+    recorder._stop.set()
+    stream.core.journal(None, b"")
+    recorder.store.db.close()
+    recorder._lock.close()
+    stream, recorder = live(messages[:5000], AGAIN)  # the ten that were missing are among them
+    for m in messages[5000:]:
+        assert stream.push(m, 10**18)
+    recorder.close()
+    kept = stored(path)["a"].astype(int).tolist()
+    assert sorted(kept) == list(range(6000)) and stream.stats["restarts"] == 0
+
+
+@pytest.mark.parametrize("again", [0, AGAIN])
+def test_a_number_that_came_is_not_enough(again):
+    """Without a boot number, under a newer time, from before a gap that was given up: taken, not dropped."""
+    bare = Stream(("a",), "json", 1 << 14)
+    for life in range(2):
+        for n in range(3000):
+            bare.push(b'{"n":%d,"t":%d,"a":%d}' % (n, n + 7 * life, n + 10**6 * life), 0, again * life)
+    assert bare.head == 6000
+    counted = Stream(("a",), "json", 1 << 14)
+    for life in range(2):
+        for n in range(3000):
+            message = b'{"n":%d,"t":%d,"boot":1,"a":%d}' % (n, 10**6 * life + n, n + 10**6 * life)
+            counted.push(message, 0, again * life)
+    assert counted.head == 6000 and counted.stats["restarts"] == 1
+    holes = Stream(("a",), "json", 1 << 14)
+    for n in [*range(0, 400, 2), *range(400, 3000)]:
+        holes.push(b'{"n":%d,"t":%d,"boot":1,"a":%d}' % (n, n, n))
+    for n in range(400):  # 200 gaps, of which 64 are remembered
+        holes.push(b'{"n":%d,"t":%d,"boot":1,"a":%d}' % (n, n, n), 0, again)
+    assert set(holes.read()["a"].tolist()) == set(range(3000))

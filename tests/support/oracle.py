@@ -8,7 +8,7 @@ import numpy as np
 
 from polepair.live import recorder as recorder_module
 from polepair.live.store import Recorder, Store
-from polepair.live.streams import Format, Layout, Stream, frame
+from polepair.live.streams import AGAIN, Format, Layout, Stream, frame
 
 CHANNELS = ("a", "b")
 HOUR = 3600 * 10**9
@@ -132,9 +132,9 @@ class Books:
         r._lock.close()
         self.recorder = self.stream = None
 
-    def deliver(self, message: bytes, ids: list[float]) -> bool:
+    def deliver(self, message: bytes, ids: list[float], flags: int = 0) -> bool:
         """One delivery; the broker is told what became of it."""
-        kept = self.stream.push(message, 10**18)
+        kept = self.stream.push(message, 10**18, flags)
         if kept:
             self.acknowledged |= set(ids)
         return kept
@@ -147,7 +147,7 @@ class Books:
     def again(self, last: int) -> None:
         """The newest messages come once more, in their order, as after every reconnection."""
         for made, ids in self.device.sent[len(self.device.sent) - min(last, REDELIVERED, len(self.device.sent)) :]:
-            self.deliver(made, ids)
+            self.deliver(made, ids, AGAIN)
 
     def check(self, lost: int = 0) -> None:
         """Everything acknowledged, once, as it was; `lost` at most where records were damaged."""

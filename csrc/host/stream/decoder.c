@@ -109,6 +109,7 @@ pp_refusal pp_decoder_read(pp_decoder *decoder, const uint8_t *bytes, size_t len
     rows->seq_bits = 64;
     rows->boot = -1;
     rows->dropped = 0;
+    rows->again = false;
     decoder->taught = false;
     if (length == 0 || length > decoder->config.size_limit)
         return PP_REFUSED_SIZE;
@@ -139,6 +140,7 @@ pp_order pp_decoder_number(pp_decoder *decoder, pp_rows *rows, int64_t *lost)
                           .count = decoder->config.seq_per_sample ? rows->count : 1,
                           .time_ns = rows->time[0],
                           .boot = rows->boot,
+                          .again = rows->again,
                           .content = decoder->content};
     pp_order order = pp_sequence_take(&decoder->sequence, &message, lost);
     rows->seq = message.seq;

@@ -146,6 +146,7 @@ static void pass_sequence(cursor *at, pp_sequence *sequence, bool recent)
 {
     pass_long(at, &sequence->next);
     pass_long(at, &sequence->first);
+    pass_long(at, &sequence->sure);
     pass_long(at, &sequence->boot);
     pass_long(at, &sequence->time);
     pass_count(at, &sequence->gaps, PP_GAPS_MAX);
@@ -186,7 +187,8 @@ static const uint8_t *skip(cursor *at, int length)
 
 static bool sequence_fits(const pp_sequence *sequence)
 {
-    bool fits = sequence->next >= -1 && sequence->first >= 0 && sequence->boot >= -1;
+    bool fits =
+        sequence->next >= -1 && sequence->first >= 0 && sequence->sure >= 0 && sequence->boot >= -1;
     for (int i = 0; i < sequence->gaps; i++)
         fits = fits && sequence->gap_first[i] >= 0 &&
                sequence->gap_first[i] < sequence->gap_end[i] &&

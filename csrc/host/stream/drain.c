@@ -39,6 +39,7 @@ static void take_message(const pp_drain *drain, const pp_record_view *view, pp_b
         block->refused++;
         return;
     }
+    rows.again = view->again;
     if (pp_decoder_number(decoder, &rows, &lost) == PP_ORDER_DUPLICATE)
         return;
     int64_t step = decoder->config.seq_per_sample && rows.seq >= 0;

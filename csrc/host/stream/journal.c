@@ -268,7 +268,8 @@ bool pp_journal_begin(pp_journal *journal, pp_describe describe, const void *con
     return close_segment(journal) && open_segment(journal, 0);
 }
 
-bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, const void *bytes, size_t length)
+bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, bool again, const void *bytes,
+                       size_t length)
 {
     size_t need = pp_record_size(length);
     PP_ASSERT(length > 0 && length <= UINT32_MAX && journal->describe);
@@ -278,6 +279,8 @@ bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, const void *byte
         return false;
     PP_ASSERT(journal->offset % 8 == 0 && journal->offset + need <= journal->size);
     pp_record head = {.arrival_ns = arrival_ns, .index = journal->index++};
+    if (again)
+        head.kind = PP_RECORD_AGAIN;
     write_record(journal->map, journal->offset, head, journal->salt, bytes, length);
     __atomic_store_n(&journal->offset, journal->offset + need, __ATOMIC_RELEASE);
     __atomic_add_fetch(&journal->pending, need, __ATOMIC_RELAXED);

@@ -90,10 +90,12 @@ static bool read_record(const pp_segment *segment, uint64_t at, uint32_t length,
                              .arrival_ns = record.arrival_ns,
                              .bytes = bytes,
                              .length = length,
-                             .description = record.kind == PP_RECORD_DESCRIPTION};
+                             .description = record.kind == PP_RECORD_DESCRIPTION,
+                             .again = record.kind == PP_RECORD_AGAIN};
     if (segment->old) {
         view->number = (int)record.index;
         view->description = false;
+        view->again = false;
     }
     return true;
 }

@@ -10,7 +10,7 @@
 enum { PP_SEGMENT_HEADER = 64, PP_SEGMENT_RECORD = 24 };
 
 /* What a record holds. */
-enum { PP_RECORD_MESSAGE, PP_RECORD_DESCRIPTION, PP_RECORD_KINDS };
+enum { PP_RECORD_MESSAGE, PP_RECORD_DESCRIPTION, PP_RECORD_AGAIN, PP_RECORD_KINDS };
 
 /* length: of the bytes behind it, stored last; 0: no record here. */
 typedef struct pp_record {

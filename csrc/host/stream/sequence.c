@@ -11,6 +11,8 @@ static void add_gap(pp_sequence *sequence, int64_t first, int64_t end)
     PP_ASSERT(first < end && sequence->gaps >= 0 && sequence->gaps <= PP_GAPS_MAX);
     /* Without room the oldest is given up: what comes of it later counts as a restart. */
     if (sequence->gaps == PP_GAPS_MAX) {
+        if (sequence->gap_end[0] > sequence->sure)
+            sequence->sure = sequence->gap_end[0];
         memmove(sequence->gap_first, sequence->gap_first + 1,
                 sizeof sequence->gap_first - sizeof sequence->gap_first[0]);
         memmove(sequence->gap_end, sequence->gap_end + 1,
@@ -125,6 +127,24 @@ static void unroll(const pp_sequence *sequence, pp_numbers *message)
         message->seq = next + ahead;
 }
 
+static bool touches_gap(const pp_sequence *sequence, const pp_numbers *message)
+{
+    bool touches = false;
+    for (int k = 0; k < sequence->gaps; k++)
+        touches = touches || (message->seq < sequence->gap_end[k] &&
+                              message->seq + message->count > sequence->gap_first[k]);
+    return touches;
+}
+
+/* Sent again, from further back than the marks reach, by a device that counts its starts: its
+ * number, no newer time, and no gap that was given up. */
+static bool came_before(const pp_sequence *sequence, const pp_numbers *message)
+{
+    return message->again && message->boot > 0 && message->boot == sequence->boot &&
+           message->time_ns <= sequence->time && message->seq >= sequence->sure &&
+           message->seq + message->count <= sequence->next && !touches_gap(sequence, message);
+}
+
 /* Of a number behind the newest, by a message that did not come before. Without a boot number a
  * newer time tells a new start. */
 static pp_order classify_behind(pp_sequence *sequence, const pp_numbers *message, int64_t *lost)
@@ -136,7 +156,7 @@ static pp_order classify_behind(pp_sequence *sequence, const pp_numbers *message
     if (end <= sequence->first)
         return PP_ORDER_LATE;
     if (!fill_gap(sequence, message->seq, end))
-        return PP_ORDER_RESTART;
+        return came_before(sequence, message) ? PP_ORDER_DUPLICATE : PP_ORDER_RESTART;
     *lost = -message->count;
     return PP_ORDER_LATE;
 }
@@ -162,6 +182,7 @@ void pp_sequence_start(pp_sequence *sequence)
 static void begin_at(pp_sequence *sequence, const pp_numbers *message)
 {
     sequence->gaps = 0;
+    sequence->sure = message->seq;
     sequence->first = message->seq;
     sequence->next = message->seq;
     sequence->boot = message->boot;
@@ -176,6 +197,8 @@ pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *l
     if (is_recent(sequence, mark))
         return PP_ORDER_DUPLICATE;
     pp_order order = classify(sequence, message, lost);
+    if (order == PP_ORDER_DUPLICATE)
+        return order;
     if (order == PP_ORDER_RESTART || sequence->next < 0)
         begin_at(sequence, message);
     remember(sequence, mark);

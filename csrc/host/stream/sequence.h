@@ -12,13 +12,15 @@ typedef struct pp_numbers {
     int64_t time_ns;  /* of the first sample */
     int64_t boot;     /* -1: none */
     uint64_t content; /* a number of all that is in it */
+    bool again;       /* it was sent before, says who brings it */
 } pp_numbers;
 
 /* Nothing came yet. */
 void pp_sequence_start(pp_sequence *sequence);
 /* Judges numbers [seq, seq + count) and takes note of them. *lost changes by the numbers now
  * missing. A message is dropped as a duplicate only when that very one is among the PP_RECENT
- * newest: what cannot be told is taken. */
+ * newest, or when it was sent before and its number under its boot number came: what cannot be
+ * told is taken. */
 pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *lost);
 /* Takes note of the messages that came elsewhere. */
 void pp_sequence_learn(pp_sequence *sequence, const pp_sequence *from);

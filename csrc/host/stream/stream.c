@@ -238,7 +238,8 @@ static void publish(pp_stream *stream, const pp_rows *rows, int64_t arrival_ns)
 }
 
 /* One message, with nobody else at it. False: not journaled. */
-static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns)
+static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
+                 bool again)
 {
     pp_rows rows;
     size_t place = place_of(stream, stream->head);
@@ -250,7 +251,8 @@ static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t
         add_to(&stream->counts.refused[why], 1);
         return true;
     }
-    if (stream->journal && !pp_journal_append(stream->journal, arrival_ns, bytes, length)) {
+    rows.again = again;
+    if (stream->journal && !pp_journal_append(stream->journal, arrival_ns, again, bytes, length)) {
         pp_decoder_forget(&stream->decoder);
         add_to(&stream->counts.unjournaled, 1);
         return false;
@@ -272,7 +274,7 @@ bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int6
     if (flags & PP_PUSH_RETAINED)
         add_to(&stream->counts.retained, 1);
     else
-        kept = take(stream, bytes, length, arrival_ns);
+        kept = take(stream, bytes, length, arrival_ns, flags & PP_PUSH_AGAIN);
     pthread_mutex_unlock(&stream->taking);
     return kept;
 }

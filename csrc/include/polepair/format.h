@@ -80,6 +80,7 @@ typedef struct pp_sequence {
     int64_t gap_first[PP_GAPS_MAX];
     int64_t gap_end[PP_GAPS_MAX]; /* the number behind each gap */
     int gaps;
+    int64_t sure; /* numbers from here on are known one by one; gaps below were given up */
     int64_t boot; /* of the device; -1: it tells none */
     int64_t time; /* under which the newest number came [ns] */
     uint64_t marks[2]

@@ -26,7 +26,8 @@ bool pp_journal_begin(pp_journal *journal, pp_describe describe, const void *con
 /* False when the disk is full, or 32 segments wait for a sync that fails; appending goes on when
  * there is space again. A message larger than a segment gets a larger one. One thread at a time,
  * begun before. */
-bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, const void *bytes, size_t length);
+bool pp_journal_append(pp_journal *journal, int64_t arrival_ns, bool again, const void *bytes,
+                       size_t length);
 /* What describes it changed: says so behind what is appended. */
 void pp_journal_describe_again(pp_journal *journal);
 /* Writes what was appended to the disk. 0 or errno; what failed is written again by the next
@@ -50,6 +51,7 @@ typedef struct pp_record_view {
     const uint8_t *bytes;
     size_t length;
     bool description; /* what the messages behind it mean; else a message */
+    bool again;       /* a message that was sent before */
 } pp_record_view;
 
 typedef enum pp_segment_step {

@@ -43,7 +43,9 @@ void pp_stream_copy_decoder(pp_stream *stream, pp_decoder *copy);
 /* As pp_decoder_learn. */
 void pp_stream_learn(pp_stream *stream, const pp_decoder *from);
 
-enum { PP_PUSH_RETAINED = 1 }; /* how a message came */
+/* How a message came: an old one that the broker keeps for everybody; once more, because it was not
+ * acknowledged. */
+enum { PP_PUSH_RETAINED = 1, PP_PUSH_AGAIN = 2 };
 /* Takes one message. False only where a journal is set and could not take it: do not
  * acknowledge. */
 bool pp_stream_push(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
