@@ -75,23 +75,24 @@ static inline uint64_t folded(uint64_t lane, const uint8_t *bytes)
 }
 
 /* A number of a message's bytes, all of them: it tells messages apart that came under one number
- * and time, but for chance. Four lanes, so that the processor need not wait. */
+ * and time, but for chance. Four lanes, so that the processor need not wait; the last 16 bytes may
+ * count twice. */
 static uint64_t content_of(const uint8_t *bytes, size_t length)
 {
     uint64_t lane[4] = {length, 1, 2, 3};
-    uint64_t content = length;
-    uint64_t rest = 0;
+    uint8_t few[16] = {0};
     size_t at = 0;
+    if (length < sizeof few) {
+        memcpy(few, bytes, length);
+        return folded(length, few);
+    }
     for (; length - at >= 64; at += 64)
         for (int k = 0; k < 4; k++)
             lane[k] = folded(lane[k], bytes + at + 16 * k);
-    for (; length - at >= 8; at += 8)
-        content = stirred(content, word_at(bytes + at));
-    memcpy(&rest, bytes + at, length - at);
-    content = stirred(content, rest);
-    for (int k = 0; k < 4; k++)
-        content = stirred(content, lane[k]);
-    return content;
+    for (int k = 0; length - at >= 16; at += 16, k++)
+        lane[k] = folded(lane[k], bytes + at);
+    lane[3] = folded(lane[3], bytes + length - 16);
+    return stirred(stirred(lane[0], lane[1]), stirred(lane[2], lane[3]));
 }
 
 static bool within_reach(const pp_rows *rows)
