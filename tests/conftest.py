@@ -1,5 +1,6 @@
 """Shared fixtures."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -33,13 +34,25 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MiB."""
-    mount = tmp_path / "small"
+@contextlib.contextmanager
+def in_memory(mount, size):
     mount.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount)], capture_output=True)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(mount)], capture_output=True)
     if made.returncode:
         pytest.skip("mounting a tmpfs needs root")
     yield mount
     subprocess.run(["umount", "-l", str(mount)])
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MiB."""
+    with in_memory(tmp_path / "small", "2m") as mount:
+        yield mount
+
+
+@pytest.fixture
+def memory_disk(tmp_path):
+    """A file system that no disk holds up."""
+    with in_memory(tmp_path / "memory", "512m") as mount:
+        yield mount

@@ -22,6 +22,7 @@ VERSION = 2
 PAGE_BYTES = 32768  # chunks are large: fewer, larger pages take a third less time
 WAL_PAGES = 8  # the default thousand would keep 32 MB twice on a small disk
 WAL_BYTES = PAGE_BYTES * WAL_PAGES  # what stays of it when a commit or a reader had let it grow
+SYNCHRONOUS = "FULL"  # a commit is on the disk before a segment of the journal is removed
 AT_ONCE = 16  # chunks read by one query: a long reader must not keep the file from being tidied up
 SCHEMA = """
 CREATE TABLE stream (id INTEGER PRIMARY KEY, name TEXT UNIQUE, channels TEXT, format TEXT, created INTEGER,
@@ -122,7 +123,7 @@ class Store:
         if create:
             self.db.execute(f"PRAGMA page_size={PAGE_BYTES}")
             self.db.execute("PRAGMA journal_mode=WAL")
-            self.db.execute("PRAGMA synchronous=FULL")
+            self.db.execute(f"PRAGMA synchronous={SYNCHRONOUS}")
             self.db.execute(f"PRAGMA wal_autocheckpoint={WAL_PAGES}")
             self.db.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
             with self.transaction():

@@ -31,7 +31,7 @@ _locks: weakref.WeakSet = weakref.WeakSet()
 class Lock:
     """One recorder for a stream of a file: an advisory lock that says who holds it. StoreError where another does.
 
-    brief: only to store what was left; who finds such a lock waits for its end.
+    brief: only to store what was left, and only if nobody is at it; who finds such a lock waits for its end.
     """
 
     def __init__(self, folder: Path, number: int, name: str, brief: bool = False):
@@ -39,7 +39,7 @@ class Lock:
         began = time.monotonic()
         while (other := self._taken()) is not None:
             patience = PATIENCE if other.endswith(BRIEF) else GRACE
-            if time.monotonic() - began > patience:
+            if brief or time.monotonic() - began > patience:
                 file = str(folder).removesuffix(".journal")
                 raise StoreError(
                     f"{file}: stream {name} is being recorded by {other}, expected one recorder for each stream"

@@ -20,12 +20,13 @@ from hypothesis.stateful import (
 from support.oracle import HOUR, Books, Device, flip, quiet
 
 SEQUENCES = int(os.environ.get("ORACLE_SEQUENCES", "200"))
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 which = st.integers(0, 1)
 
 
 class Acknowledged(RuleBasedStateMachine):
     """Two devices, two streams, one store."""
+
+    where = None  # a folder in memory: on a disk each sequence takes seconds
 
     @initialize(
         kinds=st.tuples(st.sampled_from(Device.kinds), st.sampled_from(Device.kinds)),
@@ -35,7 +36,7 @@ class Acknowledged(RuleBasedStateMachine):
         segment=st.sampled_from([1 << 13, 1 << 16]),
     )
     def begin(self, kinds, first, boot, uptime, segment):
-        self.folder = Path(tempfile.mkdtemp(prefix="oracle-", dir=MEMORY))
+        self.folder = Path(tempfile.mkdtemp(dir=self.where))
         self.next = 1
         self.flipped = 0
         devices = [Device(k, first, boot, uptime) for k in kinds]
@@ -167,8 +168,9 @@ class Acknowledged(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("sequences", [SEQUENCES, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_what_is_acknowledged_is_stored_once(sequences, monkeypatch):
+def test_what_is_acknowledged_is_stored_once(sequences, monkeypatch, memory_disk):
     quiet(monkeypatch)
+    monkeypatch.setattr(Acknowledged, "where", memory_disk)
     checks = settings(
         max_examples=sequences, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from polepair.live import database
 from polepair.live import recorder as recorder_module
 from polepair.live.store import Recorder, Store
 from polepair.live.streams import AGAIN, Format, Layout, Stream, frame
@@ -163,8 +164,12 @@ class Books:
 
 
 def quiet(monkeypatch) -> None:
-    """Recorders store when they are told to, not by the clock."""
+    """Recorders store when they are told to, not by the clock, and nothing waits for a disk: no power is cut here."""
     monkeypatch.setattr(recorder_module, "SYNC_SECONDS", 1e6)
+    monkeypatch.setattr(recorder_module.Recorder, "_sync", lambda self: None)
+    monkeypatch.setattr(database, "SYNCHRONOUS", "OFF")
+    for module in (database, recorder_module):
+        monkeypatch.setattr(module, "sync_folder", lambda folder: None)
 
 
 def flip(path, at: int, bit: int) -> None:
