@@ -56,7 +56,11 @@ class Lock:
 
     def _taken(self) -> str | None:
         """Tries; None where it is ours, else who has it."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:  # the last recorder to end took its folder with it
+            _make_durable(self.path.parent)
+            return f"its last owner{BRIEF}"
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(fd).st_nlink:
