@@ -18,17 +18,19 @@ build() { # FOLDER FLAGS: the package with the MQTT extension alone made anew, t
         "$OLDPWD/.venv/bin/python" setup.py -q build_ext --inplace)
 }
 
-tests() { # FOLDER: closing beside calls and messages, cuts, births, TLS, publications in flight
+tests() { # FOLDER, and what the interpreter is run by: closing beside calls and messages, cuts, births, TLS, publications in flight
     # -P: else the package of this folder comes first, which is the plain one; -s: or pytest swallows what they say
-    PYTHONPATH=$1 .venv/bin/python -P -c "from polepair import _mqtt; assert _mqtt.__file__.startswith('$1'), _mqtt"
-    PYTHONPATH=$1 .venv/bin/python -P -m pytest -q -s -p no:cacheprovider -p no:xdist tests/live/test_mqtt_close.py \
+    local folder=$1
+    shift
+    PYTHONPATH=$folder "$@" .venv/bin/python -P -c "from polepair import _mqtt; assert _mqtt.__file__.startswith('$folder'), _mqtt"
+    PYTHONPATH=$folder "$@" .venv/bin/python -P -m pytest -q -s -p no:cacheprovider -p no:xdist tests/live/test_mqtt_close.py \
         tests/live/test_mqtt_taken.py tests/live/test_mqtt_birth.py tests/live/test_mqtt.py -m "not slow" \
         -k "not leak and not command_line and not dribble and not every_byte and not half_open"
 }
 
 build "$out/address" "-fsanitize=address,undefined -fno-sanitize-recover=all"
-LD_PRELOAD=$libasan ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc tests "$out/address"
+tests "$out/address" env "LD_PRELOAD=$libasan" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
 build "$out/thread" "-fsanitize=thread"
-LD_PRELOAD=$(gcc -print-file-name=libtsan.so) TSAN_OPTIONS="suppressions=$PWD/packaging/tsan.supp exitcode=66 halt_on_error=0" \
-    setarch -R bash -c "$(declare -f tests); tests '$out/thread'"
+tests "$out/thread" setarch -R env "LD_PRELOAD=$(gcc -print-file-name=libtsan.so)" \
+    TSAN_OPTIONS="suppressions=$PWD/packaging/tsan.supp exitcode=66 halt_on_error=0"
 echo "sanitizers: address, undefined behaviour and threads are clean over the MQTT extension"

@@ -54,5 +54,5 @@ def small_disk(tmp_path):
 @pytest.fixture
 def memory_disk(tmp_path):
     """A file system that no disk holds up."""
-    with in_memory(tmp_path / "memory", "512m") as mount:
+    with in_memory(tmp_path / "memory", "4g") as mount:
         yield mount

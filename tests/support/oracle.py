@@ -131,6 +131,7 @@ class Books:
         self.stream.core.journal(None, b"")
         r.store.db.close()
         r._lock.close()
+        r.journal = None
         self.recorder = self.stream = None
 
     def deliver(self, message: bytes, ids: list[float], flags: int = 0) -> bool:
