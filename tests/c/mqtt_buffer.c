@@ -14,17 +14,9 @@
 
 #include "../../csrc/mqtt/birth.h"
 #include "../../csrc/mqtt/connection.h"
+#include "check.h"
 
-static int checks, failed;
-
-#define CHECK(what)                                           \
-    do {                                                      \
-        checks++;                                             \
-        if (!(what)) {                                        \
-            failed++;                                         \
-            printf("%s:%d: %s\n", __FILE__, __LINE__, #what); \
-        }                                                     \
-    } while (0)
+int checks, failed;
 
 struct paho;
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t length);

@@ -2,21 +2,10 @@
 #ifndef PP_TESTS_STREAM_H
 #define PP_TESTS_STREAM_H
 
-#include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "polepair/decoder.h"
-
-extern int checks, failed;
-
-#define CHECK(what)                                           \
-    do {                                                      \
-        checks++;                                             \
-        if (!(what)) {                                        \
-            failed++;                                         \
-            printf("%s:%d: %s\n", __FILE__, __LINE__, #what); \
-        }                                                     \
-    } while (0)
 
 /* JSON samples {"n":..,"t":..,"a":..,"b":..} of two channels. */
 pp_stream_config json_config(void);
