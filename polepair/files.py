@@ -98,8 +98,9 @@ def _scratch(target: Path) -> tuple[Path, int]:
         os.close(fd)
 
 
-def _sync(path: Path, flags: int = 0) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+def sync(path: Path) -> None:
+    """Puts a file on the disk, or the names in a folder."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:
@@ -125,10 +126,10 @@ def replacing(path):
         raise FileError(f"{str(path)!r}: expected the name of a file") from None
     try:
         yield scratch
-        _sync(scratch)
+        sync(scratch)
         os.replace(scratch, target)
         with contextlib.suppress(OSError):  # a file system whose folders cannot be synced
-            _sync(target.parent, os.O_DIRECTORY)
+            sync(target.parent)
     except BaseException as e:
         scratch.unlink(missing_ok=True)
         if isinstance(e, OSError):

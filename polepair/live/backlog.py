@@ -43,6 +43,12 @@ def damaged(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.damaged*"))
 
 
+def remove(store: Store, folder: Path, segment: int) -> None:
+    """A segment that is stored: only once the store's own names outlive a power cut."""
+    store.settle()
+    path_of(folder, segment).unlink(missing_ok=True)
+
+
 class Backlog:
     """The segments of one stream on their way into the store."""
 
@@ -170,13 +176,12 @@ class Backlog:
             self._set_aside(segment, "of an earlier version, found after the store had moved on")
             self._commit()
         elif empty or segment >> STREAM_SHIFT:
-            path_of(self.folder, segment).unlink()
+            remove(self.store, self.folder, segment)
 
     def _remove(self, segment: int) -> None:
         """Of version 1 only when no stream needs it any more: recover() does that."""
-        self.store.settle()
         if segment >> STREAM_SHIFT:
-            path_of(self.folder, segment).unlink(missing_ok=True)
+            remove(self.store, self.folder, segment)
 
     def _commit(self, before: int | None = None) -> None:
         if not (self._ready or self._places or self._moved or before is not None):

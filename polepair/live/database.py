@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sqlite3
 import struct
 import time
@@ -14,6 +13,7 @@ import numpy as np
 
 from .. import _core
 from ..errors import StoreError
+from ..files import sync
 from . import chunks
 from .chunks import Chunk, Damaged
 from .streams import Format, Layout, Rows
@@ -79,15 +79,6 @@ def _format_from(text: str) -> Format:
         layout = Layout(**{**layout, "magic": bytes.fromhex(layout["magic"])})
     data["aliases"] = {int(k): v for k, v in data["aliases"].items()}
     return Format(**data, layout=layout)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes its names durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 class Store:
@@ -173,7 +164,7 @@ class Store:
     def settle(self) -> None:
         """Makes the names of its files durable, once: SQLite passes over a folder that could not be synced."""
         if not self._settled:
-            sync_folder(self.path.parent)
+            sync(self.path.parent)
             self._settled = True
 
     def close(self) -> None:

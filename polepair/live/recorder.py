@@ -15,8 +15,9 @@ from pathlib import Path
 
 from .. import _core
 from ..errors import StoreError
-from .backlog import STREAM_SHIFT, Backlog, about, path_of, segments
-from .database import PAGE_BYTES, Store, sync_folder
+from ..files import sync
+from .backlog import STREAM_SHIFT, Backlog, about, remove, segments
+from .database import PAGE_BYTES, Store
 from .streams import Format, Stream
 
 SEGMENT_BYTES = 8 << 20
@@ -166,7 +167,7 @@ def _make_durable(folder: Path) -> None:
     new = [f for f in (folder, *folder.parents) if not f.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for made in new or [folder]:
-        sync_folder(made.parent)
+        sync(made.parent)
 
 
 def journal_of(path) -> Path:
@@ -207,7 +208,7 @@ def _recover_free(store: Store, folder: Path, done: int = 0) -> list[str]:
             lock.close()
     for segment in segments(folder):
         if all_of_them and segment >> STREAM_SHIFT == 0:
-            path_of(folder, segment).unlink(missing_ok=True)
+            remove(store, folder, segment)
     return faults
 
 

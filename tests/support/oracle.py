@@ -170,7 +170,7 @@ def quiet(monkeypatch) -> None:
     monkeypatch.setattr(recorder_module.Recorder, "_sync", lambda self: None)
     monkeypatch.setattr(database, "SYNCHRONOUS", "OFF")
     for module in (database, recorder_module):
-        monkeypatch.setattr(module, "sync_folder", lambda folder: None)
+        monkeypatch.setattr(module, "sync", lambda folder: None)
 
 
 def flip(path, at: int, bit: int) -> None:
