@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import sys
 import warnings
 from pathlib import Path
 
@@ -22,6 +23,33 @@ SET = click.option(
     help="Change a parameter; units allowed, as in a motor file.",
 )
 FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class Progress:
+    """A progress bar on a terminal, silence elsewhere."""
+
+    def __init__(self, label: str, quiet: bool):
+        self.label, self.show, self.bar = label, not quiet and sys.stderr.isatty(), None
+
+    def __enter__(self):
+        if self.show:
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self.bar = Progress(
+                TextColumn(self.label), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()
+            )
+            self.bar.start()
+            self.task = self.bar.add_task(self.label)
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        """Moves the bar."""
+        if self.bar:
+            self.bar.update(self.task, completed=done, total=total)
+
+    def __exit__(self, *_):
+        if self.bar:
+            self.bar.stop()
 
 
 def say(as_json: bool, data: dict, lines) -> None:

@@ -1,0 +1,70 @@
+"""Commands that draw: report, film."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ..errors import FileError, plain
+from ..files import read_text
+from ..run.twin import Twin
+from .common import FILE, JSON, SET, Progress, chosen_motor, say
+
+
+@click.command()
+@click.argument("motor")
+@click.option("--run", "run_file", type=FILE, help="Result of `polepair run`; simulated when missing.")
+@click.option("--sweep", "sweep_file", type=FILE, help="Result of `polepair sweep`.")
+@click.option(
+    "--cad", "cad_file", type=FILE, help="motor.json of `polepair design`; motor.mesh.npz is taken from beside it."
+)
+@click.option("--out", type=FILE, default=Path("report.html"), show_default=True)
+@SET
+@JSON
+def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
+    """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
+    from ..faces.report import write_report
+    from ..run.result import Result
+    from ..run.sweeps import load_table
+
+    m = chosen_motor(motor, settings)
+    result = Result.load(run_file) if run_file else Twin(m).run(0.5)
+    table = load_table(sweep_file) if sweep_file else None
+    cad = _cad_of(cad_file) if cad_file else None
+    mesh = cad_file.with_name("motor.mesh.npz") if cad_file else None
+    path = write_report(out, m, result, table, cad, mesh if mesh and mesh.exists() else None)
+    say(as_json, {"out": str(path)}, [f"{m.name}: {path}"])
+
+
+def _cad_of(path) -> dict | None:
+    """What `polepair design` wrote of the solids."""
+    try:
+        read = json.loads(read_text(path))
+    except (ValueError, RecursionError) as e:
+        raise e if isinstance(e, FileError) else FileError(f"{path}: not JSON ({plain(e, 100)})") from None
+    if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
+        raise FileError(f"{path}: expected the motor.json of polepair design")
+    return read.get("cad")
+
+
+@click.command()
+@click.argument("motor")
+@click.option("--run", "run_file", type=FILE, help="Result of `polepair run`; simulated when missing.")
+@click.option("--out", type=FILE, default=Path("spinup.mp4"), show_default=True)
+@click.option("--seconds", default=4.0, show_default=True, help="Length of the clip.")
+@click.option("--slow", default=0.0, help="Slow motion factor (0: so that the whole run fills the clip).")
+@SET
+@JSON
+def film(motor, run_file, out, seconds, slow, settings, as_json):
+    """A short clip of the spin-up, rendered by Blender without a display."""
+    from ..faces.film import make_film
+    from ..run.result import Result
+
+    m = chosen_motor(motor, settings)
+    result = Result.load(run_file) if run_file else Twin(m).run(0.5)
+    with Progress("rendering", as_json):
+        data = make_film(m, result, out, seconds, slow)
+    say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])
+
+
+COMMANDS = (report, film)
