@@ -1,6 +1,8 @@
 """Commands that draw: report, film."""
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -18,10 +20,12 @@ from .common import FILE, JSON, SET, Progress, chosen_motor, say
 @click.option(
     "--cad", "cad_file", type=FILE, help="motor.json of `polepair design`; motor.mesh.npz is taken from beside it."
 )
+@click.option("--axes", metavar="A,B,C", help="Parameters of the sweep: across, up, and one panel for each value of C.")
+@click.option("--outputs", metavar="A,B", help="Outputs of the sweep to draw (default: up to four).")
 @click.option("--out", type=FILE, default=Path("report.html"), show_default=True)
 @SET
 @JSON
-def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
+def report(motor, run_file, sweep_file, cad_file, axes, outputs, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
     from ..faces.report import write_report
     from ..run.result import Result
@@ -32,8 +36,24 @@ def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     table = load_table(sweep_file) if sweep_file else None
     cad = _cad_of(cad_file) if cad_file else None
     mesh = cad_file.with_name("motor.mesh.npz") if cad_file else None
-    path = write_report(out, m, result, table, cad, mesh if mesh and mesh.exists() else None)
+    drawn = {"axes": _listed("--axes", axes, table), "outputs": _listed("--outputs", outputs, table)}
+    mesh = mesh if mesh and mesh.exists() else None
+    path = write_report(out, m, result, table, cad, mesh, **drawn, command=_command())
     say(as_json, {"out": str(path)}, [f"{m.name}: {path}"])
+
+
+def _listed(option: str, text: str | None, table):
+    """The names of an option, or None; it needs a sweep."""
+    if text is None:
+        return None
+    if table is None:
+        raise ValueError(f"{option} {plain(text, 100)}: there is no sweep to draw, expected --sweep FILE")
+    return [name.strip() for name in text.split(",")]
+
+
+def _command() -> str:
+    """The command as it was typed."""
+    return shlex.join(["polepair", *sys.argv[1:]])
 
 
 def _cad_of(path) -> dict | None:

@@ -2,26 +2,45 @@
 
 import numpy as np
 
-from .section import PHASE_COLOURS
+from .quantities import RPM, shown
+from .section import PHASE_COLOURS, POLE_COLOURS
 
-INK, GRID, MUTED = "#1f2933", "#e4e7eb", "#7b8794"
+INK, GRID, MUTED, LINE = "#1f2933", "#e4e7eb", "#7b8794", "#2f6fd6"
 FILL = {"stator": "#9aa5b1", "former": "#e6dfc8", "rotor": "#c3cad2", "shaft": "#7b8794", "housing": "#52606d"}
-RPM = 30 / np.pi
+NORTH, SOUTH = POLE_COLOURS["north"], POLE_COLOURS["south"]
+HALF, FULL, NARROW = 488, 1034, 338  # widths of a page's pictures; a point of type is a pixel there
+TYPE = {"font.size": 11, "axes.labelsize": 11, "axes.titlesize": 11, "xtick.labelsize": 10, "ytick.labelsize": 10}
+INKS = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
 
 
-def figure(width: float = 7.0, height: float = 3.4, rows: int = 1, columns: int = 1, **kw):
-    """A figure and its axes in the house style."""
+def figure(width: float = HALF, height: float = 300, rows: int = 1, columns: int = 1, **kw):
+    """A figure of width x height points and its axes in the house style."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    fig = Figure(figsize=(width, height), layout="constrained")
-    axes = fig.subplots(rows, columns, squeeze=False, **kw)
+    with rc_context({**TYPE, **INKS}):
+        fig = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        axes = fig.subplots(rows, columns, squeeze=False, **kw)
     for ax in axes.flat:
         ax.spines[["top", "right"]].set_visible(False)
         ax.spines[["left", "bottom"]].set_color(MUTED)
-        ax.tick_params(colors=INK, labelsize=9)
+        ax.tick_params(colors=INK, labelsize=10)
         ax.grid(True, color=GRID, linewidth=0.8)
         ax.set_axisbelow(True)
     return fig, axes
+
+
+def plain_ticks(axis) -> None:
+    """Ticks written out: no offset, no power of ten beside the axis, few enough to read."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.6g}" if abs(v) >= 1e4 else f"{v:.6g}"))
+
+
+def legend(owner, **kw):
+    """A legend in the house style; `owner` is a figure or an axes."""
+    return owner.legend(frameon=False, fontsize=10, labelcolor=INK, **kw)
 
 
 def _turning(ring, left: bool):
@@ -41,78 +60,85 @@ def _patch(shape, colour, edge, **kw):
     return PathPatch(Path(vertices, codes), facecolor=colour, edgecolor=edge, linewidth=0.6, **kw)
 
 
-def cross_section(shapes):
+def _shape_colour(shape) -> str:
+    """Coils by phase, magnets by pole, the rest by kind."""
+    if shape.kind == "magnet":
+        return NORTH if shape.sign > 0 else SOUTH
+    return PHASE_COLOURS.get(shape.phase) or FILL.get(shape.kind, "#dddddd")
+
+
+def cross_section(shapes, width: float = HALF):
     """Drawing of a cross-section: phases by colour, sense of the coil sides by cross (in) and dot (out)."""
-    fig, axes = figure(5.6, 5.6)
+    fig, axes = figure(width, width)
     ax = axes[0, 0]
     ax.grid(False)
+    small = width / HALF
     for s in shapes:
-        colour = PHASE_COLOURS.get(s.phase) or (
-            ("#e07a5f" if s.sign > 0 else "#5b8fb9") if s.kind == "magnet" else FILL.get(s.kind, "#ddd")
-        )
-        ax.add_patch(_patch(s, colour, "white" if s.kind in ("magnet", "coil") else INK))
+        ax.add_patch(_patch(s, _shape_colour(s), "white" if s.kind in ("magnet", "coil") else INK))
         if s.kind == "coil":
             x, y = s.points.mean(axis=0) * 1e3
-            ax.plot(
-                x,
-                y,
-                marker="x" if s.sign > 0 else "o",
-                color="white",
-                markersize=5 if s.sign > 0 else 3.5,
-                markeredgewidth=1.4,
-            )
+            kind, size = ("x", 5 * small) if s.sign > 0 else ("o", 3.5 * small)
+            ax.plot(x, y, marker=kind, color="white", markersize=size, markeredgewidth=1.4 * small)
     reach = max(np.abs(s.points).max() for s in shapes) * 1e3 * 1.04
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="mm")
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="x, mm", ylabel="y, mm")
     for phase, colour in PHASE_COLOURS.items():
         ax.plot([], [], "s", color=colour, label=f"phase {phase}")
-    ax.plot([], [], "s", color="#e07a5f", label="north")
-    ax.plot([], [], "s", color="#5b8fb9", label="south")
-    ax.legend(
-        loc="upper center",
-        bbox_to_anchor=(0.5, 1.08),
-        ncol=5,
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.2,
-        columnspacing=1.0,
-    )
+    for pole, colour in POLE_COLOURS.items():
+        ax.plot([], [], "s", color=colour, label=f"{pole} pole")
+    columns = 5 if width > 400 else 3
+    legend(fig, loc="outside upper center", ncols=columns, handletextpad=0.2, columnspacing=1.0)
     return fig
 
 
 def time_series(result, names=("omega_m", "torque", "iq")):
-    """Channels over time, one strip each."""
-    fig, axes = figure(7.2, 1.0 + 1.7 * len(names), len(names), 1, sharex=True)
+    """Channels over time, one strip each, in the units people use."""
+    fig, axes = figure(520, 70 + 125 * len(names), len(names), 1, sharex=True)
+    clock = shown("s", result["time"])
     for ax, name in zip(axes[:, 0], names, strict=True):
-        ax.plot(result["time"], result[name], color="#2f6fd6", linewidth=1.2)
-        ax.set_ylabel(f"{name}\n{result.unit(name)}", fontsize=9)
-    axes[-1, 0].set_xlabel("time, s", fontsize=9)
+        unit = shown(result.unit(name), result[name], name)
+        ax.plot(clock.of(result["time"]), unit.of(result[name]), color=LINE, linewidth=1.2)
+        ax.set_ylabel(f"{name}, {unit.text}" if unit.text else name)
+        plain_ticks(ax.yaxis)
+    axes[-1, 0].set_xlabel(f"time, {clock.text}")
     return fig
 
 
-def spin_up(result, speed_ref: float):
-    """Speed against its reference, torque against load, phase currents."""
-    fig, axes = figure(6.0, 6.2, 3, 1)
-    t = result["time"] * 1e3
-    ax = axes[0, 0]
-    ax.axhline(speed_ref * RPM, color=MUTED, linestyle="--", linewidth=1, label="reference")
-    ax.plot(t, result["omega_m"] * RPM, color="#2f6fd6", label="speed")
-    ax.set_ylabel("speed, rpm", fontsize=9)
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
-    ax = axes[1, 0]
-    ax.plot(t, result["torque"] * 1e3, color="#d64545", linewidth=1.1, label="air gap")
-    ax.plot(t, result["torque_load"] * 1e3, color="#7b8794", linewidth=1.2, label="load and friction")
-    ax.set_ylabel("torque, mN m", fontsize=9)
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
-    ax.set_xlabel("time, ms", fontsize=9)
-    ax = axes[2, 0]
+def spin_up(result, speed_ref: float | None, width: float = HALF):
+    """Speed against its reference (None: no speed control), torque against load, phase currents."""
+    fig, axes = figure(width, HALF, 3, 1)
+    speed, torque, current = axes.flat
+    clock = shown("s", result["time"])
+    t = clock.of(result["time"])
+    _speed_strip(speed, t, result, speed_ref)
+    unit = shown("N*m", np.concatenate([result["torque"], result["torque_load"]]))
+    torque.plot(t, unit.of(result["torque"]), color="#b45309", linewidth=1.1, label="air gap")
+    torque.plot(t, unit.of(result["torque_load"]), color=MUTED, linewidth=1.2, label="load and friction")
+    torque.set_ylabel(f"torque, {unit.text}")
+    for ax in (speed, torque):
+        ax.set_xlabel(f"time, {clock.text}")
+        legend(ax, loc="upper right", ncols=2, bbox_to_anchor=(1, 1.24), columnspacing=1.0, borderpad=0)
+    _current_strip(current, t, result, clock.text)
+    for ax in axes.flat:
+        plain_ticks(ax.yaxis)
+    return fig
+
+
+def _speed_strip(ax, t, result, speed_ref):
+    if speed_ref is not None:
+        ax.axhline(speed_ref * RPM, color=MUTED, linestyle="--", linewidth=1.2, label="reference")
+    ax.plot(t, result["omega_m"] * RPM, color=LINE, label="speed")
+    ax.set_ylabel("speed, rpm")
+
+
+def _current_strip(ax, t, result, clock: str):
     window = slice(_last_periods(result, 3), None)
+    unit = shown("A", np.concatenate([result[f"i{k}"][window] for k in PHASE_COLOURS]))
     for phase, colour in PHASE_COLOURS.items():
-        ax.plot(t[window], result[f"i{phase}"][window], color=colour, linewidth=1.2, label=f"phase {phase}")
-    ax.set_ylabel("current, A", fontsize=9)
-    ax.set_xlabel("time, ms (the last three electrical periods)", fontsize=9)
+        ax.plot(t[window], unit.of(result[f"i{phase}"][window]), color=colour, linewidth=1.2, label=f"phase {phase}")
+    ax.set_ylabel(f"current, {unit.text}")
+    ax.set_xlabel(f"time, {clock} (the last three electrical periods)")
     ax.margins(x=0)
-    ax.legend(frameon=False, fontsize=9, ncol=3, loc="lower right", bbox_to_anchor=(1, 0.98))
-    return fig
+    legend(ax, ncols=3, loc="upper right", bbox_to_anchor=(1, 1.24), columnspacing=1.0, borderpad=0)
 
 
 def _last_periods(result, count: int) -> int:
@@ -122,50 +148,63 @@ def _last_periods(result, count: int) -> int:
     return int(rises[-count - 1]) if len(rises) > count else 0
 
 
-def torque_speed(m):
-    """Torque limit over speed with the efficiency inside it, from an OperatingMap."""
-    omega_grid = np.broadcast_to(m.omega_m, m.torque.shape)
-    fig, axes = figure(6.0, 4.6)
+def efficiency_levels(values) -> np.ndarray:
+    """Even steps from below the lower fifth of the values to the top: 10, 5, 2 or 1 %."""
+    inside = values[np.isfinite(values) & (values > 0)]
+    low = float(np.quantile(inside, 0.2)) if inside.size else 0.0
+    high = min(float(inside.max()), 1.0) if inside.size else 1.0
+    step = next((s for s in (0.1, 0.05, 0.02) if high - low >= 5 * s), 0.01)
+    first, last = max(0, np.floor(low / step)), np.ceil(high / step - 1e-9)
+    return step * np.arange(min(first, last - 4), last + 1)
+
+
+def torque_speed(m, point=None, width: float = HALF, height: float | None = None):
+    """Torque limit over speed with the efficiency inside it, from an OperatingMap; `point` marks (speed, torque) of a
+    run [rad/s, N m]. What needs field weakening is hatched, and its limit dashed, where the map tells it."""
+    fig, axes = figure(width, height or 0.95 * width)
     ax = axes[0, 0]
-    levels = [0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0]
-    filled = ax.contourf(omega_grid * RPM, m.torque * 1e3, m.efficiency, levels=levels, cmap="YlGnBu", extend="min")
-    bar = fig.colorbar(filled, ax=ax, pad=0.02, format=lambda v, _: f"{100 * v:.0f} %")
+    unit = shown("N*m", m.torque_limit)
+    speed, torque = np.broadcast_to(m.omega_m * RPM, m.torque.shape), unit.of(m.torque)
+    levels = efficiency_levels(m.efficiency)
+    filled = ax.contourf(speed, torque, m.efficiency, levels=levels, cmap="YlGnBu", extend="min")
+    filled.set(edgecolor="face", linewidth=0.3)  # no seams between the bands on a dark page
+    bar = fig.colorbar(filled, ax=ax, pad=0.02, aspect=28, format=lambda v, _: f"{100 * v:.0f} %", ticks=levels)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8)
-    ax.plot(m.omega_m * RPM, m.torque_limit * 1e3, color=INK, linewidth=1.8)
-    ax.set_title("efficiency", loc="right", fontsize=9, color=INK)
-    ax.set(xlabel="speed, rpm", ylabel="torque, mN m", xlim=(0, None), ylim=(0, None))
+    bar.ax.tick_params(labelsize=10, colors=INK, length=0)
+    _limit(ax, m, unit, speed, torque)
+    if point is not None:
+        ax.plot(
+            point[0] * RPM,
+            unit.of(point[1]),
+            "o",
+            color="#d64545",
+            markeredgecolor="white",
+            markersize=9,
+            label="end of the run",
+        )
+    ax.set_title("efficiency", loc="right", color=INK)
+    ax.set(xlabel="speed, rpm", ylabel=f"air-gap torque, {unit.text}", xlim=(0, None), ylim=(0, None))
+    plain_ticks(ax.xaxis)
+    plain_ticks(ax.yaxis)
+    legend(fig, loc="outside lower center", ncols=3 if width > 400 else 1, columnspacing=1.2)
     return fig
 
 
-def sweep_maps(table, axes_names, outputs):
-    """Outputs over the first two parameters of a sweep: maps, or curves when only one varies."""
-    fig, axes = figure(11.0, 3.6, 1, len(outputs))
-    x = table[axes_names[0]]
-    for ax, output in zip(axes[0], outputs, strict=True):
-        z = table[output]
-        label = f"{output}, {table.unit(output)}"
-        if len(axes_names) > 1:
-            y = table[axes_names[1]]
-            mesh = ax.pcolormesh(np.unique(x), np.unique(y), _grid(x, y, z), cmap="viridis", shading="nearest")
-            bar = fig.colorbar(mesh, ax=ax, pad=0.02)
-            bar.outline.set_visible(False)
-            bar.ax.tick_params(labelsize=8)
-            ax.set_ylabel(axes_names[1], fontsize=9)
-            ax.set_title(label, fontsize=9, color=INK)
-            ax.grid(False)
-        else:
-            ax.plot(x, z, color="#2f6fd6")
-            ax.set_ylabel(label, fontsize=9)
-        ax.set_xlabel(axes_names[0], fontsize=9)
-    return fig
+def _limit(ax, m, unit, speed, torque):
+    """The limit: solid where the controller gets there, dashed and hatched where that needs field weakening."""
+    beyond = np.asarray(getattr(m, "needs_weakening", np.zeros(m.torque.shape, bool)), bool)
+    beyond = np.broadcast_to(beyond, m.torque.shape)
+    edge, line = beyond[-1], unit.of(m.torque_limit)
+    ax.plot(m.omega_m * RPM, np.where(edge, np.nan, line), color=INK, linewidth=1.8, label="torque limit")
+    if not beyond.any():
+        return
+    joined = edge | np.append(edge[1:], False)
+    ax.plot(m.omega_m * RPM, np.where(joined, line, np.nan), "--", color=INK, linewidth=1.4, label="limit if weakened")
+    from matplotlib import rc_context
 
-
-def _grid(x, y, z):
-    xs, ys = np.unique(x), np.unique(y)
-    grid = np.full((len(ys), len(xs)), np.nan)
-    grid[np.searchsorted(ys, y), np.searchsorted(xs, x)] = z
-    return grid
+    with rc_context({"hatch.color": "#ffffff", "hatch.linewidth": 1.0}):
+        ax.contourf(speed, torque, beyond.astype(float), levels=[0.5, 1.5], colors="#ffffff66", hatches=["//"])
+    ax.fill_between([], [], color="#9fb3c8", hatch="//", edgecolor="white", label="needs field weakening")
 
 
 def solid_picture(parts, turn: float = -50.0, tilt: float = 28.0):
@@ -191,10 +230,11 @@ def solid_picture(parts, turn: float = -50.0, tilt: float = 28.0):
         shade = 0.42 + 0.58 * np.clip(normal[front] @ light, 0, 1)
         triangles.append(p[front][:, :, :2])
         colours.append(np.array(to_rgb(colour)) * shade[:, None])
-        depth.append(p[front][:, :, 2].mean(axis=1))
+        ends = np.abs(normal[front] @ view[:, 2]) > 0.99
+        depth.append(p[front][:, :, 2].mean(axis=1) - 0.01 * ends)  # where two parts meet, the seam is the wall's
     order = np.argsort(np.concatenate(depth))
     points, rgb = np.concatenate(triangles)[order], np.clip(np.concatenate(colours)[order], 0, 1)
-    fig, axes = figure(6.4, 4.8)
+    fig, axes = figure(460, 345)
     ax = axes[0, 0]
     ax.add_collection(PolyCollection(points, facecolors=rgb, edgecolors=rgb, linewidths=0.3))
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))

@@ -6,6 +6,7 @@ import numpy as np
 
 PHASES = "abc"
 PHASE_COLOURS = {"a": "#d64545", "b": "#2f9e6e", "c": "#2f6fd6"}
+POLE_COLOURS = {"north": "#b07d2b", "south": "#6b5b95"}  # none of a phase, none of a current
 MATERIAL_COLOURS = {
     "stator": "#7c8794",
     "former": "#e6dfc8",
@@ -22,8 +23,8 @@ def part_colour(material: str, tag: str = "") -> str:
     """Colour of a part; coils by phase, magnets by pole."""
     if material == "coil" and tag[:1] in PHASE_COLOURS:
         return PHASE_COLOURS[tag[0]]
-    if material == "magnet" and tag == "south":
-        return "#4f7ca8"
+    if material == "magnet" and tag in POLE_COLOURS:
+        return POLE_COLOURS[tag]
     return MATERIAL_COLOURS.get(material, "#999999")
 
 

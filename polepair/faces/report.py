@@ -2,21 +2,26 @@
 
 import base64
 import html
-import io
 import json
-from importlib import resources
+from datetime import datetime
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import _core
 from ..design.maps import efficiency_map
 from ..draw import plots
+from ..draw.quantities import quantity
 from ..draw.section import cross_section, part_colour
+from ..draw.sweep_plots import sweep_plot
+from ..draw.views import NOT_RUN, fates_of, outputs_of, view_of
+from ..errors import plain, taken
 from ..files import write_text
 from ..table import derived, groups, parameters
-from .cad import compare
+from .checks import checks_of, end_of, has_speed_control
+from .page import Section, arranged, contents, pairs, picture, png, resource, table
 
 HEADLINE = {
     "Kv": "speed constant",
@@ -27,71 +32,16 @@ HEADLINE = {
     "J": "rotor inertia",
     "mass": "mass",
 }
-SCALES = (("", 1.0), ("m", 1e-3), ("µ", 1e-6), ("n", 1e-9), ("p", 1e-12))
-RPM = 30 / np.pi
+SPIN_UP = ("time", "omega_m", "torque", "torque_load", "ia", "ib", "ic")
 
 
-def _resource(name: str) -> str:
-    """Text of a file of the folder web."""
-    return resources.files("polepair.faces").joinpath("web", name).read_text(encoding="utf-8")
-
-
-def _number(value: float, unit: str) -> str:
-    """A value with its unit as a person writes it."""
-    special = {
-        "rad/s/V": (RPM, "rpm/V"),
-        "kg*m^2": (1e7, "g cm²"),
-        "kg": (1e3, "g") if abs(value) < 1 else (1.0, "kg"),
-        "1": (1.0, ""),
-    }
-    if unit in special:
-        scale, text = special[unit]
-        return f"{value * scale:.4g} {text}".strip()
-    shown = unit.replace("ohm", "Ω").replace("*", "·").replace("^0.5", "^½")
-    if value == 0 or not np.isfinite(value) or unit in ("K", "degC"):
-        return f"{value:.4g} {shown}"
-    prefix, scale = next(((p, s) for p, s in SCALES if abs(value) >= 0.9999 * s), SCALES[-1])
-    return f"{value / scale:.4g} {prefix}{shown}"
-
-
-def _svg(fig) -> str:
-    buffer = io.StringIO()
-    fig.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
-
-
-def _png(fig, dpi: int = 160) -> str:
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=dpi)
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
-
-
-def _checks(motor, run, cad) -> list[tuple[bool, str]]:
-    """What was checked on the way, each with its figure."""
-    rows = []
-    if run is not None and "energy_in" in run:
-        residual = abs(run.energy_residual)
-        rows.append((residual < 1e-4, f"energy balance of the spin-up closes to {residual:.1e}"))
-        rows.append((bool(np.isfinite(run.block).all()), f"{len(run)} samples, all finite"))
-    if cad:
-        worst = max(compare(motor, cad).values())
-        rows.append((worst < 1e-9, f"closed-form mass and inertia agree with OpenCASCADE to {worst:.1e}"))
-        rows.append((cad["valid"], f"{cad['solids']} solids, all valid, built in {cad['build_ms']:.0f} ms of CPU time"))
-    if motor.has_geometry and motor.stator.slots:
-        m, d, dims = motor.magnet, motor.derive(), motor.dims()
-        gap = abs(dims["r_gap"] - dims["r_magnet"])
-        naive = _core.naive_gap_field(m.Br, m.mu_r, m.thickness, gap, d.carter, dims["arc"])
-        rows.append(
-            (
-                True,
-                f"gap field {d.B_gap:.3f} T by the two-dimensional solution; "
-                f"the one-dimensional formula would say {naive:.3f} T",
-            )
-        )
-        rows.append((d.slot_fill < 0.6, f"copper fills {100 * d.slot_fill:.0f} % of the slot"))
-        rows.append((d.B_tooth < 1.9, f"teeth carry {d.B_tooth:.2f} T, yoke {d.B_yoke:.2f} T (open circuit)"))
-    return rows
+def _cards(d) -> str:
+    found = [
+        f"<div class=card><b>{quantity(getattr(d, n), derived()[n].unit, n)}</b><span>{what}</span></div>"
+        for n, what in HEADLINE.items()
+        if getattr(d, n)
+    ]
+    return "".join(found)
 
 
 def _viewer(mesh_path) -> str:
@@ -103,116 +53,193 @@ def _viewer(mesh_path) -> str:
             for a in about
         ]
     hidden = {a[0] for a in about if a[2] == "housing"}
-    shown = [p for p, a in zip(parts, about, strict=True) if a[0] not in hidden]
-    picture = _png(plots.solid_picture([p[:3] for p in shown]))
-    scale = 1 / max(float(np.abs(p[0]).max()) for p in shown)
+    visible = [p for p, a in zip(parts, about, strict=True) if a[0] not in hidden]
+    still = png(plots.solid_picture([p[:3] for p in visible]), "the solids, seen from above")
+    scale = 1 / max(float(np.abs(p[0]).max()) for p in visible)
     packed = []
-    for vertices, faces, colour, body in shown:
+    for vertices, faces, colour, body in visible:
         flat = (vertices[faces].reshape(-1, 3) * scale * 32767).astype("<i2")
         packed.append({"c": colour, "r": body == "rotor", "v": base64.b64encode(flat.tobytes()).decode()})
-    script = _resource("viewer.js").replace("@PARTS@", json.dumps(packed))
-    return f'<div class="view">{picture}<canvas></canvas></div><script>{script}</script>'
+    script = resource("viewer.js").replace("@PARTS@", json.dumps(packed))
+    return f'<div class="view">{still}<canvas></canvas></div><script>{script}</script>'
 
 
-def _section(title: str, body: str, note: str = "", wide: bool = False) -> str:
-    text = f"<p>{html.escape(note)}</p>" if note else ""
-    return f"<section{' class=wide' if wide else ''}><h2>{html.escape(title)}</h2>{body}{text}</section>"
+def _drawing(motor) -> Section:
+    shapes = cross_section(motor)
+    body = picture(lambda w: plots.cross_section(shapes, w), f"cross-section of {motor.name}")
+    return Section("section", "Cross-section", body, "Cross: coil side going in; dot: coming out.")
 
 
-def _constants(d) -> str:
-    rows = [
-        f"<tr><td>{n}</td><td class=n>{_number(getattr(d, n), f.unit)}</td><td class=d>{html.escape(f.doc)}</td></tr>"
-        for n, f in derived().items()
-        if getattr(d, n)
-    ]
-    return _table(rows)
+def _solids(mesh) -> Section:
+    note = "Drag to turn, wheel to zoom; the housing is left out. The same solids are in motor.step."
+    return Section("solids", "Solids", _viewer(mesh), note)
 
 
-def _table(rows) -> str:
-    """Rows in two columns where the page is wide."""
-    half = (len(rows) + 1) // 2
-    tables = "".join(f"<div class=scroll><table>{''.join(part)}</table></div>" for part in (rows[:half], rows[half:]))
-    return f"<div class=two>{tables}</div>"
+def _map(motor, run) -> Section:
+    found = efficiency_map(motor)
+    able = run is not None and len(run) and "omega_m" in run and "torque" in run
+    point = end_of(run) if able else None
+    body = picture(lambda w: plots.torque_speed(found, point, w), "torque limit and efficiency over speed")
+    counted = ["copper"]
+    counted += ["iron"] if found.iron_loss.any() else []
+    counted += ["friction"] if found.friction_loss.any() else []
+    absent = [n for n in ("iron", "friction") if n not in counted]
+    told = " and ".join(n for n in (", ".join(counted[:-1]), counted[-1]) if n)
+    note = f"Limits: {quantity(motor.drive.i_max, 'A')} peak phase current, {quantity(motor.drive.u_dc, 'V')} bus. "
+    note += f"Efficiency counts {told}; the inverter is ideal."
+    note += _outside(point)
+    note += f" Not given for this motor, so counted as nothing: {' and '.join(absent)}." if absent else ""
+    return Section("map", "Torque, speed and efficiency", body, note)
 
 
-def _parameters(motor) -> str:
+def _outside(point) -> str:
+    """Words for a run that ended where the map has no place for it."""
+    if point is None or (point[0] >= 0 and point[1] >= 0):
+        return ""
+    return f" The run ended outside the map: {quantity(point[0], 'rad/s', 'omega_m')}, {quantity(point[1], 'N*m')}."
+
+
+def _spin_up(motor, run) -> Section:
+    wanted = motor.control.speed_ref if has_speed_control(motor) else None
+    body = picture(lambda w: plots.spin_up(run, wanted, w), "speed, torque and currents over time")
+    control = "Field-oriented control" if motor.drive.kind == "foc" else "Six-step commutation"
+    note = f"{control}, control period {quantity(motor.drive.period, 's')}."
+    return Section("run", "Spin-up", body, note)
+
+
+def _sweep(sweep, axes, outputs) -> Section | None:
+    """Every output asked for over the axes, with words for every name that the pictures use."""
+    drawn = outputs_of(sweep, outputs)
+    if not drawn or not any(n in parameters() for n in sweep.names):
+        return None
+    view = view_of(sweep, axes)
+    full = view.panel is not None or view.kind == "strips"
+    width = plots.FULL if full else plots.HALF
+    pictures = [picture(lambda w, o=o: sweep_plot(sweep, view, o, w), f"{o} of the sweep", width) for o in drawn]
+    body = "".join(f"<div class={'line' if full else 'half'}>{p}</div>" for p in pictures)
+    return Section("sweep", "Sweep", f"<div class=plots>{body}</div>", _sweep_note(sweep, view, drawn), wide=True)
+
+
+def _sweep_note(sweep, view, drawn) -> str:
+    fates, _ = fates_of(sweep)
+    refused, left = int((fates > 0).sum()), int((fates == NOT_RUN).sum())
+    note = f"{len(sweep):,} cases, {refused:,} refused" + (f", {left:,} not run (interrupted)." if left else ".")
+    if sweep.failed:
+        note += f" First refused: case {sweep.failed[0][0]}, {sweep.failed[0][1]}."
+    lost = int((~np.all([np.isfinite(sweep[a.name]) for a in view.axes], axis=0)).sum())
+    note += f" {lost:,} cases have no place on the axes: their parameters are not numbers." if lost else ""
+    if view.rest:
+        note += (
+            f" Also varied, and averaged over: {', '.join(f'{a.name} ({len(a.values)} values)' for a in view.rest)}."
+        )
+    if view.panel and len(view.panel.values) > 9 and view.kind == "map":
+        note += f" Each panel holds several values of {view.panel.name}: a cell is the mean of its cases."
+    more = [n for n in outputs_of(sweep, None) if n not in drawn]
+    return note + (f" Also in the file: {', '.join(more)}." if more else "")
+
+
+def _check_list(checks) -> Section:
+    marks = {True: "", False: " class=bad", None: " class=told"}
+    rows = "".join(f"<li{marks[c.good]}>{html.escape(c.text)}</li>" for c in checks)
+    body = f"<ul class=checks>{rows}</ul>" if rows else "<p>Nothing was checked: no run, sweep, solids or geometry.</p>"
+    note = "✓ holds, ! does not hold, · a figure that nothing was compared with." if rows else ""
+    return Section("checks", "Checks", body, note)
+
+
+def _settings(values) -> str:
+    """Parameters by name with their values, folded."""
+    texts = []
+    for name, value in values.items():
+        row = parameters().get(name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        text = quantity(value, row.unit, name) if row and number and not row.choices else str(value)
+        texts.append(f"{html.escape(name)} {html.escape(text)}")
+    return f"<details><summary>{len(texts)} parameters differ from their defaults</summary>{', '.join(texts)}</details>"
+
+
+def _origin(what: str, result):
+    """What a result says of itself; older files say little."""
+    about = result.about
+    if about.get("command"):
+        yield f"{what}: command", f"<code>{html.escape(str(about['command']))}</code>"
+    made = [str(about["date"])] if about.get("date") else []
+    made += [f"polepair {about['version']}"] if about.get("version") else []
+    made += [f"digest {str(about['digest'])[:12]}"] if about.get("digest") else []
+    if made:
+        yield f"{what}: made", html.escape(", ".join(made))
+    if isinstance(about.get("settings"), dict) and about["settings"]:
+        yield f"{what}: parameters", _settings(about["settings"])
+
+
+def _page_about(motor, run, sweep, command: str) -> Section:
+    """Where the page's figures come from."""
+    rows = [("motor", html.escape(f"{motor.name} ({motor.source})" if motor.source else motor.name))]
+    rows += list(_origin("run", run)) if run is not None else []
+    rows += list(_origin("sweep", sweep)) if sweep is not None else []
+    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    rows.append(("page", html.escape(f"{made}, polepair {_core.version}")))
+    if command:
+        rows.append(("page: command", f"<code>{html.escape(command)}</code>"))
+    return Section("origin", "Where this comes from", pairs(rows))
+
+
+def _parameters(motor) -> Section:
     rows = []
     for group in groups():
-        own = [
-            p for p in parameters().values() if p.group == group and (group != "datasheet" or not motor.has_geometry)
-        ]
-        changed = [p for p in own if motor.get(p.name) != p.default]
-        for p in changed:
+        if group == "datasheet" and motor.has_geometry:
+            continue
+        own = (p for p in parameters().values() if p.group == group and motor.get(p.name) != p.default)
+        for p in own:
             value = motor.get(p.name)
-            text = value if p.choices else _number(float(value), p.unit)
-            rows.append(f"<tr><td>{p.name}</td><td class=n>{text}</td><td class=d>{html.escape(p.doc)}</td></tr>")
-    return _table(rows)
+            rows.append((p.name, value if p.choices else quantity(float(value), p.unit, p.name), p.doc))
+    return Section("parameters", "Parameters", table(rows), "Those that differ from their defaults.", wide=True)
 
 
-def _sweep_section(table) -> str:
-    axes = [n for n in table.names if n in parameters() and len(np.unique(table[n])) > 1][:2]
-    outputs = [n for n in table.names if n not in parameters() and n != "status"]
-    chosen = [n for n in ("i_s.rms", "omega_m.final") if n in outputs] or outputs[:2]
-    if not axes:
-        return ""
-    note = f"{len(table)} runs, {len(table.failed)} refused." + (
-        f" First: {table.failed[0][1]}." if table.failed else ""
-    )
-    return _section("Sweep", _svg(plots.sweep_maps(table, axes, chosen)), note, wide=True)
+def _constants(d) -> Section:
+    rows = [(n, quantity(getattr(d, n), f.unit, n), f.doc) for n, f in derived().items() if getattr(d, n)]
+    return Section("constants", "Constants", table(rows), "Per equivalent star phase, peak values.", wide=True)
 
 
-def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None) -> Path:
-    """Writes the page. `cad` is the answer of build_cad, `mesh` its .npz; parts that are missing are left out."""
-    d = motor.derive()
-    cards = "".join(
-        f"<div class=card><b>{_number(getattr(d, n), derived()[n].unit)}</b><span>{what}</span></div>"
-        for n, what in HEADLINE.items()
-        if getattr(d, n)
-    )
-    body = []
-    if motor.has_geometry:
-        body.append(
-            _section(
-                "Cross-section",
-                _svg(plots.cross_section(cross_section(motor))),
-                "Cross: coil side going in; dot: coming out.",
-            )
-        )
-    if mesh:
-        body.append(
-            _section(
-                "Solids",
-                _viewer(mesh),
-                "Drag to turn, wheel to zoom; the housing is left out. The same solids are in motor.step.",
-            )
-        )
-    body.append(
-        _section(
-            "Torque, speed and efficiency",
-            _svg(plots.torque_speed(efficiency_map(motor))),
-            f"Limits: {motor.drive.i_max:g} A peak phase current, {motor.drive.u_dc:g} V bus. "
-            "Efficiency counts copper, iron and friction.",
-        )
-    )
-    if run is not None:
-        control = "Field-oriented control" if motor.drive.kind == "foc" else "Six-step commutation"
-        note = f"{control}, control period {motor.drive.period * 1e6:g} µs."
-        body.append(_section("Spin-up", _svg(plots.spin_up(run, motor.control.speed_ref)), note))
-    if sweep is not None:
-        body.append(_sweep_section(sweep))
-    checks = "".join(
-        f"<li{'' if good else ' class=bad'}>{html.escape(text)}</li>" for good, text in _checks(motor, run, cad)
-    )
-    body.append(_section("Checks", f"<ul class=checks>{checks}</ul>", wide=True))
-    body.append(_section("Parameters", _parameters(motor), "Those that differ from their defaults.", wide=True))
-    body.append(_section("Constants", _constants(d), "Per equivalent star phase, peak values.", wide=True))
-    page = Template(_resource("report.html")).substitute(
+class Options(NamedTuple):
+    """What `write_report` takes by name only."""
+
+    axes: tuple | None = None
+    outputs: tuple | None = None
+    command: str = ""
+
+
+def _expected(motor, run, sweep) -> None:
+    """TypeError for a file's name where what is in it is wanted."""
+    for name, given, kind in (("motor", motor, "load"), ("run", run, "Result.load"), ("sweep", sweep, "load_table")):
+        if isinstance(given, (str, Path)):
+            raise TypeError(f"{name} = {plain(given, 100)!r}: expected what polepair.{kind}() gives, not a name")
+
+
+def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None, **options) -> Path:
+    """Writes the page; parts that are missing are left out.
+
+    `cad` is the answer of build_cad, `mesh` its .npz. Options, by name (see Options): `axes` names up to three
+    parameters of the sweep: across, up, and the panels; `outputs` the columns to draw (up to four by themselves);
+    `command` is told at its foot. ValueError for names that the sweep has not.
+    """
+    given = taken(Options, options, "write_report")
+    _expected(motor, run, sweep)
+    figures = [_drawing(motor)] if motor.has_geometry else []
+    figures += [_solids(mesh)] if mesh else []
+    figures.append(_map(motor, run))
+    if run is not None and len(run) and all(n in run for n in SPIN_UP):
+        figures.append(_spin_up(motor, run))
+    tail = [_check_list(checks_of(motor, run, sweep, cad)), _page_about(motor, run, sweep, given.command)]
+    swept = _sweep(sweep, given.axes, given.outputs) if sweep is not None else None
+    wide = [s for s in (swept, _parameters(motor), _constants(motor.derive())) if s]
+    page = Template(resource("report.html")).substitute(
         name=html.escape(motor.name),
         description=html.escape(motor.description),
         source=html.escape(motor.source),
-        style=_resource("report.css"),
-        cards=cards,
-        body="".join(body),
+        style=resource("report.css"),
+        cards=_cards(motor.derive()),
+        contents=contents([*figures, *tail, *wide]),
+        body=arranged(figures, tail, wide),
         version=_core.version,
     )
     write_text(path, page)

@@ -1,5 +1,8 @@
 """Sections, parts, poses, keyframes and plots against the closed forms of the core and their own definitions."""
 
+import re
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -166,7 +169,9 @@ def test_the_rotor_turns_and_the_stator_does_not():
 def test_colours():
     assert section.part_colour("coil", "b+") == section.PHASE_COLOURS["b"] != section.part_colour("coil", "a-")
     assert section.part_colour("coil") == section.MATERIAL_COLOURS["coil"]
-    assert section.part_colour("magnet", "south") != section.part_colour("magnet", "north") == "#c8553d"
+    poles = {section.part_colour("magnet", pole) for pole in ("north", "south")}
+    assert len(poles) == 2 and not poles & set(section.PHASE_COLOURS.values())  # a pole is no phase
+    assert section.part_colour("magnet") == section.MATERIAL_COLOURS["magnet"]
     assert section.part_colour("shaft", "south") == section.MATERIAL_COLOURS["shaft"]
     assert section.part_colour("cheese") == "#999999"
 
@@ -355,28 +360,45 @@ def test_periods_by_upward_crossings():
     assert plots._last_periods(wave, 9) == 10 and plots._last_periods(wave, 10) == 0
 
 
-def test_maps_and_curves():
-    twin = pp.Twin(pp.load("outrunner-12s14p"))
-    table = pp.sweep(
-        twin, {"magnet.Br": [1.0, 1.1, 1.2], "winding.turns": [10, 12]}, 0.002, ["iq.final", "torque.final"]
-    )
-    figure = plots.sweep_maps(table, ["magnet.Br", "winding.turns"], ["iq.final", "torque.final"])
-    mesh = figure.axes[0].collections[0].get_array().reshape(2, 3)
-    assert np.allclose(mesh, table["iq.final"].reshape(3, 2).T)
-    assert figure.axes[0].get_title() == "iq.final, A" and figure.axes[0].get_ylabel() == "winding.turns"
-    line = pp.sweep(twin, {"magnet.Br": [1.0, 1.1]}, 0.002, ["iq.final"])
-    ax = plots.sweep_maps(line, ["magnet.Br"], ["iq.final"]).axes[0]
-    assert ax.lines[0].get_xydata().tolist() == list(map(list, zip([1.0, 1.1], line["iq.final"], strict=True)))
-    assert ax.get_ylabel() == "iq.final, A" and ax.get_xlabel() == "magnet.Br"
-
-
 def test_the_torque_speed_plot():
     found = pp.efficiency_map(pp.load("outrunner-12s14p"), speeds=20, shares=10)
-    ax = plots.torque_speed(found).axes[0]
+    figure = plots.torque_speed(found, point=(400.0, 0.1))
+    ax = figure.axes[0]
     assert np.allclose(
         ax.lines[0].get_xydata(), np.column_stack([found.omega_m * 30 / np.pi, found.torque_limit * 1e3])
     )
     assert ax.get_xlim()[0] == 0 and ax.get_ylim()[0] == 0
+    assert np.allclose(ax.lines[1].get_xydata(), [[400 * 30 / np.pi, 100]])  # where a run ended
+    words = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert words == ["torque limit", "end of the run"]
+
+
+def test_what_needs_field_weakening_is_dashed_and_hatched():
+    found = pp.efficiency_map(pp.load("outrunner-12s14p"), speeds=20, shares=10)
+    beyond = np.broadcast_to(found.omega_m > 400, found.torque.shape)
+    figure = plots.torque_speed(SimpleNamespace(**vars(found), needs_weakening=beyond))
+    solid, dashed = figure.axes[0].lines[:2]
+    edge = np.argmax(found.omega_m > 400)
+    assert np.isfinite(solid.get_ydata()).sum() == edge and solid.get_linestyle() == "-"
+    assert np.isfinite(dashed.get_ydata()).sum() == len(found.omega_m) - edge + 1 and dashed.get_linestyle() == "--"
+    assert "needs field weakening" in [t.get_text() for t in figure.legends[0].get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("values", "steps"),
+    [([0.02, 0.2, 0.5, 0.7, 0.8, 0.9], 0.1), ([0.95, 0.96, 0.97, 0.98, 0.985], 0.01), ([0.0], 0.1), ([0.9] * 4, 0.01)],
+)
+def test_colour_steps_of_an_efficiency_are_even(values, steps):
+    levels = plots.efficiency_levels(np.array(values))
+    assert np.allclose(np.diff(levels), steps) and 4 <= len(levels) <= 16
+    assert levels[-1] <= 1 + 1e-9 and levels[-1] >= max(values) - 1e-9
+
+
+def test_every_strip_of_a_run_has_names_and_units(run):
+    for ax in plots.spin_up(run, 300.0).axes:
+        assert re.search(r", (rpm|m?N m|m?A)$", ax.get_ylabel()) and ax.get_xlabel().startswith("time, ms")
+    by_name = [ax.get_ylabel() for ax in plots.time_series(run, ("omega_m", "torque", "theta_m")).axes]
+    assert by_name == ["omega_m, rpm", "torque, mN m", "theta_m, rad"]
 
 
 def test_a_cube_by_painters_order():

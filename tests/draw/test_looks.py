@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 import polepair as pp
-from polepair.draw import plots, section
+from polepair.draw import plots, section, sweep_plots, views
 
 LIST = Path(__file__).parent / "looks.txt"
 
@@ -77,6 +77,9 @@ def looks(figure):
     yield f"figure {number(wide)} x {number(high)} {engine}"
     for ax in figure.axes:
         yield from axis(ax)
+    for key in figure.legends:
+        words = [t.get_text() for t in key.get_texts()]
+        yield f"figure legend {words} {number(key.get_texts()[0].get_fontsize())} {key._ncols}"
 
 
 def figures():
@@ -91,8 +94,11 @@ def figures():
     table = pp.sweep(
         pp.Twin(motor), {"magnet.Br": [1.0, 1.1, 1.2], "winding.turns": [10, 12]}, 0.002, ["iq.final", "torque.final"]
     )
-    yield "map", plots.sweep_maps(table, ["magnet.Br", "winding.turns"], ["iq.final", "torque.final"])
-    yield "curve", plots.sweep_maps(table, ["magnet.Br"], ["iq.final"])
+    yield "map", sweep_plots.sweep_plot(table, views.View("map", tuple(views.varied(table))), "iq.final")
+    yield "curves", sweep_plots.sweep_plot(table, views.view_of(table), "iq.final")
+    yield "points", sweep_plots.sweep_plot(table, views.View("points", tuple(views.varied(table))), "iq.final")
+    yield "strips", sweep_plots.sweep_plot(table, views.View("strips", tuple(views.varied(table))), "iq.final")
+    yield "narrow", sweep_plots.sweep_plot(table, views.view_of(table), "torque.final", plots.NARROW)
     corner = np.array([[0, 0, 0], [0.01, 0, 0], [0, 0.02, 0], [0, 0, 0.03]], float)
     yield "plain", plots.figure()[0]
     yield "solid", plots.solid_picture([(corner, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]), "#336699")])

@@ -2,7 +2,7 @@
 (() => {
   const box = document.currentScript.previousElementSibling;
   const canvas = box.querySelector('canvas');
-  const gl = canvas.getContext('webgl', { antialias: true });
+  const gl = canvas.getContext('webgl', { antialias: true, premultipliedAlpha: true });
   if (!gl) return;
   const parts = @PARTS@; // colour, turns with the rotor, triangles as int16 in base64
 
@@ -16,7 +16,8 @@
       mat3 rotor = mat3(c, s, 0., -s, c, 0., 0., 0., 1.);
       facing = mat3(view) * (rotor * normal);
       vec4 p = view * vec4(rotor * position, 1.);
-      gl_Position = vec4(p.xy, p.z * .3, 1.);
+      // Ends of parts lie a hair behind walls: where two parts meet, the seam is the wall's.
+      gl_Position = vec4(p.xy, p.z * .3 + .0015 * abs(normalize(normal).z), 1.);
     }`;
   const FRAGMENT = `
     precision mediump float;
@@ -67,7 +68,7 @@
     canvas.width = w * dpr;
     canvas.height = h * dpr;
     gl.viewport(0, 0, w * dpr, h * dpr);
-    gl.clearColor(1, 1, 1, 1);
+    gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     const a = Math.cos(azimuth), b = Math.sin(azimuth), c = Math.cos(elevation), s = Math.sin(elevation);
     const y = zoom * Math.min(1, w / h), x = y * h / w;
