@@ -13,7 +13,7 @@ import numpy as np
 
 import bpy  # isort: skip
 
-from . import bake, compat
+from . import bake, compat, words
 
 
 def light_and_camera(scene, reach: float) -> None:
@@ -53,6 +53,23 @@ def set_up(scene, request) -> None:
     shading.background_type = "WORLD"
 
 
+def tell_frame(scene, *_) -> None:
+    """A line for the caller's progress bar."""
+    print(f"polepair: frame {scene.frame_current}", flush=True)
+
+
+def paint(scene) -> None:
+    """Gives every mesh and text a material of its object's colour, which Workbench takes by itself."""
+    material = bpy.data.materials.new("by object")
+    material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    told = nodes.new("ShaderNodeObjectInfo")
+    links.new(told.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
+    for obj in scene.objects:
+        if obj.type in ("MESH", "FONT"):
+            obj.data.materials.append(material)
+
+
 def main() -> int:
     """Builds the scene and renders it."""
     request = json.loads(Path(sys.argv[1]).read_text())
@@ -71,10 +88,19 @@ def main() -> int:
     reach = max(float(np.abs(data[k]).max()) for k in data if k.endswith(".vertices")) * 100.0
     light_and_camera(scene, reach)
     set_up(scene, request)
+    words.write_on(scene, scene.camera, request["words"])
+    if request["engine"] == "CYCLES":
+        paint(scene)
+    bpy.app.handlers.render_post.append(tell_frame)
     compat.write_video(scene, request["out"])
     bpy.ops.render.render(animation=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        code = main()
+    finally:  # functions that Blender still holds keep it from ending
+        bpy.app.handlers.frame_change_pre.clear()
+        bpy.app.handlers.render_post.clear()
+    sys.exit(code)

@@ -82,8 +82,8 @@ def film(motor, run_file, out, seconds, slow, settings, as_json):
 
     m = chosen_motor(motor, settings)
     result = Result.load(run_file) if run_file else Twin(m).run(0.5)
-    with Progress("rendering", as_json):
-        data = make_film(m, result, out, seconds, slow)
+    with Progress("rendering", as_json) as bar:
+        data = make_film(m, result, out, seconds, slow, progress=bar)
     say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..draw.keyframes import clip, current_colours, rotor_keys
+from ..draw.keyframes import clip, current_colours, rotor_keys, words
 from ..draw.section import part_colour
 from ..errors import CadError
 from ..files import replacing
@@ -17,6 +17,7 @@ from .cad import build_cad
 from .programs import run_module
 
 RENDERER = "polepair_blender.render"
+DONE = "polepair: frame "  # begins the line that the renderer prints after each frame
 ENGINES = ("BLENDER_WORKBENCH", "CYCLES")  # the first needs EGL and aborts without it, the second draws anywhere
 
 
@@ -40,8 +41,11 @@ def _tracks(motor, result, shown, mesh) -> dict[str, np.ndarray]:
     return arrays
 
 
-def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=(800, 450)) -> dict:
-    """Renders the start of `result` as an H.264 clip; CadError when FreeCAD or Blender is missing or fails."""
+def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=(800, 450), progress=None) -> dict:
+    """Renders the start of `result` as an H.264 clip; CadError when FreeCAD or Blender is missing or fails.
+
+    The picture tells time, speed and slow motion, and has keys to its colours. progress(done, total) counts frames.
+    """
     python, shown = blender_python(), clip(result, seconds, slow, motor.rotor.pole_pairs)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -59,20 +63,27 @@ def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=
             "fps": shown.fps,
             "frames": len(shown.times),
             "size": size,
+            "words": words(motor, result, shown),
         }
-        engine = _render(python, folder, request)
+        engine = _render(python, folder, request, progress)
         with replacing(out) as beside:
             beside.write_bytes(clip_path.read_bytes())
     return {"frames": len(shown.times), "slow": shown.slow, "engine": engine, "out": str(out)}
 
 
-def _render(python: str, folder: Path, request: dict) -> str:
+def _render(python: str, folder: Path, request: dict, progress=None) -> str:
     """Tries each engine in a process of its own; the name of the one that drew the clip."""
+
+    def told(line: str) -> None:
+        if progress and line.startswith(DONE):
+            progress(int(line.removeprefix(DONE)), request["frames"])
+
     last = ""
     for engine in ENGINES:
         ask = folder / "request.json"
         ask.write_text(json.dumps({**request, "engine": engine}))
-        done = run_module(python, folder, ["polepair_blender"], [RENDERER, ask], LIBGL_ALWAYS_SOFTWARE="1")
+        command, env = [RENDERER, ask], {"LIBGL_ALWAYS_SOFTWARE": "1"}
+        done = run_module(python, folder, ["polepair_blender"], command, told=told, **env)
         if done.returncode == 0 and Path(request["out"]).exists():
             return engine
         last = (done.stderr.strip().splitlines() or [f"code {done.returncode}"])[-1]

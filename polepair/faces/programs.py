@@ -23,8 +23,13 @@ def folder_of(package: str) -> Path:
     return Path(next(iter(spec.submodule_search_locations))).resolve()
 
 
-def run_module(python: str, scratch: Path, packages, command, timeout=None, **env) -> subprocess.CompletedProcess:
-    """Runs `python -m command...` with only these packages of ours on its path; CadError when it cannot be started."""
+def run_module(
+    python: str, scratch: Path, packages, command, timeout=None, told=None, **env
+) -> subprocess.CompletedProcess:
+    """Runs `python -m command...` with only these packages of ours on its path; CadError when it cannot be started.
+
+    told(line) is called with every line of its output as it comes.
+    """
     path = scratch / "path"
     for package in packages:
         link = path.joinpath(*package.split("."))
@@ -32,9 +37,27 @@ def run_module(python: str, scratch: Path, packages, command, timeout=None, **en
         if not link.is_symlink():
             link.symlink_to(folder_of(package), target_is_directory=True)
     env = {**os.environ, "PYTHONPATH": str(path), "PYTHONSAFEPATH": "1", **env}
+    words = [python, "-m", *map(str, command)]
     try:
-        return subprocess.run(
-            [python, "-m", *map(str, command)], capture_output=True, text=True, timeout=timeout, env=env
-        )
+        if told is None:
+            return subprocess.run(words, capture_output=True, text=True, timeout=timeout, env=env)
+        return _followed(words, scratch / "errors.txt", told, env)
     except OSError as e:
         raise CadError(f"{python}: {e.strerror}") from None
+
+
+def _followed(words, errors: Path, told, env) -> subprocess.CompletedProcess:
+    """The program with its lines told as they come; it ends with its caller."""
+    with (
+        open(errors, "w+", encoding="utf-8", errors="replace") as said,
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=said, env=env, text=True, errors="replace") as program,
+    ):
+        try:
+            for line in program.stdout:
+                told(line.rstrip("\n"))
+        except BaseException:
+            program.kill()
+            raise
+        code = program.wait()
+        said.seek(0)
+        return subprocess.CompletedProcess(words, code, "", said.read())

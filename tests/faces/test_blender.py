@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import polepair as pp
-from polepair.draw.keyframes import clip, current_colours, rotor_keys
+from polepair.draw.keyframes import COLD, NEUTRAL, WARM, clip, current_colours, rotor_keys, words
 from polepair.draw.pose import poses
+from polepair.draw.section import PHASE_COLOURS, POLE_COLOURS
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,29 @@ def test_colours_follow_the_current(run):
 def test_bad_clip(run):
     with pytest.raises(ValueError, match="seconds = 0"):
         clip(run, 0, 0, 7)
+
+
+def test_a_clip_says_time_speed_and_slow_motion(run):
+    shown = clip(run, 2.0, 30.0, 7)
+    said = words(pp.load("outrunner-12s14p"), run, shown)
+    assert said["title"] == "outrunner-12s14p" and said["slow"] == "30 times slower than life"
+    assert words(pp.load("outrunner-12s14p"), run, clip(run, 2.0, 1.0, 7))["slow"] == "at the speed of life"
+    assert len(said["frames"]) == len(shown.times)
+    speed = np.interp(shown.times[-1], run["time"], run["omega_m"]) * 30 / np.pi
+    assert said["frames"][-1] == f"{shown.times[-1] * 1e3:.1f} ms   {speed:,.0f} rpm"
+    peak = max(np.abs(run[f"i{k}"][run["time"] <= shown.times[-1]]).max() for k in "abc")
+    assert said["scale"]["ends"] == [f"-{peak:.3g} A", f"+{peak:.3g} A"]
+    assert np.allclose([said["scale"]["colours"][k] for k in (0, 4, -1)], [COLD, NEUTRAL, WARM])
+
+
+def test_no_colour_means_two_things():
+    """Poles, phases and the sign of a current are told apart by colour alone."""
+    rgb = [
+        tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in (*PHASE_COLOURS.values(), *POLE_COLOURS.values())
+    ]
+    rgb += [tuple(COLD), tuple(WARM)]
+    apart = [np.abs(np.subtract(a, b)).max() for i, a in enumerate(rgb) for b in rgb[:i]]
+    assert min(apart) > 0.2
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +139,10 @@ def test_film(bpy_python, tmp_path, run, monkeypatch):
     from polepair.faces.film import make_film
 
     monkeypatch.setenv("POLEPAIR_BPY_PYTHON", bpy_python)
-    data = make_film(pp.load("outrunner-12s14p"), run, tmp_path / "clip.mp4", seconds=0.25, size=(160, 90))
-    assert data["frames"] == 6
+    told = []
+    asked = {"seconds": 0.25, "size": (160, 90), "progress": lambda done, total: told.append((done, total))}
+    data = make_film(pp.load("outrunner-12s14p"), run, tmp_path / "clip.mp4", **asked)
+    assert data["frames"] == 6 and told == [(k, 6) for k in range(1, 7)]
     head = (tmp_path / "clip.mp4").read_bytes()
     assert head[4:8] == b"ftyp" and b"avc1" in head and len(head) > 2000
 
