@@ -49,7 +49,7 @@ def rotor_keys(result, shown: Clip) -> np.ndarray:
 
 
 # neither a phase's colours nor a pole's: what changes is the current
-COLD, WARM, NEUTRAL = np.array([0.00, 0.62, 0.75]), np.array([0.88, 0.10, 0.50]), np.array([0.80, 0.74, 0.66])
+COLD, WARM, NEUTRAL = np.array([0.00, 0.68, 0.72]), np.array([0.88, 0.10, 0.50]), np.array([0.80, 0.74, 0.66])
 
 
 def current_peak(result, shown: Clip) -> float:

@@ -32,6 +32,7 @@ HEADLINE = {
     "J": "rotor inertia",
     "mass": "mass",
 }
+ASKED = ("t_end", "every", "mode", "seed", "retune", "plan", "source")  # of a result's description, as they stand
 SPIN_UP = ("time", "omega_m", "torque", "torque_load", "ia", "ib", "ic")
 
 
@@ -167,6 +168,9 @@ def _origin(what: str, result):
     made += [f"digest {str(about['digest'])[:12]}"] if about.get("digest") else []
     if made:
         yield f"{what}: made", html.escape(", ".join(made))
+    asked = [f"{k} {v}" for k, v in about.items() if k in ASKED and isinstance(v, (int, float, str))]
+    if asked:
+        yield f"{what}: options", html.escape(", ".join(asked))
     if isinstance(about.get("settings"), dict) and about["settings"]:
         yield f"{what}: parameters", _settings(about["settings"])
 
