@@ -19,7 +19,7 @@ LIBC["core"] = LIBC["include"] | {"string.h"}
 HOMES = {"FreeCAD": "freecad_wb", "FreeCADGui": "freecad_wb", "Part": "freecad_wb", "Import": "freecad_wb"}
 HOMES |= {"bpy": "blender_addon", "bpy_extras": "blender_addon"}
 PACKAGES = {"freecad.polepair_wb": "freecad_wb", "polepair_blender": "blender_addon"}
-NUMPY_ONLY = {"numpy", "dataclasses", "functools", "typing", "math"}
+NUMPY_ONLY = {"numpy", "dataclasses", "functools", "typing", "math", "re", "textwrap"}
 LATER = {"matplotlib"}  # in draw, inside functions
 
 
