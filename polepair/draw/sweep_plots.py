@@ -85,8 +85,10 @@ def _letters(canvas) -> int:
 
 
 def _wrapped(text: str, points: float) -> str:
-    """A label broken where the axis ends; 6 points a letter."""
-    return textwrap.fill(text, max(16, int(points / 6)), break_long_words=False)
+    """A label broken where the axis ends, 6 points a letter; its unit does not stand alone in a line."""
+    tied = "),\N{NO-BREAK SPACE}".join(text.rsplit("), ", 1))
+    lines = textwrap.fill(tied, max(16, int(points / 6)), break_long_words=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _axis_ticks(axis, of) -> None:
