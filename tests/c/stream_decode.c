@@ -190,7 +190,7 @@ static void bad_sparkplug_is_refused(void)
         {"\x12\x09\x10\x01\x20\x0a\x65\0\0\x80\x7f", 11, PP_REFUSED_NUMBER}, /* infinite */
         {"\x12\x09\x10\x03\x20\x0a\x65\0\0\x80\x3f", 11, PP_REFUSED_NUMBER}, /* time as a float */
         {"\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0", 22,
-         PP_REFUSED_KEYS}, /* a channel twice */
+         PP_REFUSED_TWICE}, /* a channel twice */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0", 22,
          PP_REFUSED_SYNTAX}, /* a time below 0 */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0", 21,
@@ -271,7 +271,7 @@ static void bad_packed_is_refused(void)
     length--;
     CHECK(read_message() == PP_REFUSED_COUNT);
     length = 19;
-    CHECK(read_message() == PP_REFUSED_SIZE);
+    CHECK(read_message() == PP_REFUSED_SHORT);
     length = 36;
     message[0] = 'p';
     CHECK(read_message() == PP_REFUSED_SYNTAX);
@@ -377,17 +377,71 @@ static void messages_have_sizes(void)
     pp_stream_config config = json_config();
     pp_decoder_start(&decoder, &config);
     length = 0;
-    CHECK(read_message() == PP_REFUSED_SIZE);
+    CHECK(read_message() == PP_REFUSED_SHORT);
     put("{\"a\":1}", 7);
     memset(message + length, ' ', sizeof message - length);
     length = 1000;
     CHECK(read_message() == PP_REFUSED_NOT && rows.count == 1 && rows.seq == -1);
     length = 1001;
-    CHECK(read_message() == PP_REFUSED_SIZE && rows.count == 0);
+    CHECK(read_message() == PP_REFUSED_LARGE && rows.count == 0);
+}
+
+/* Who looks for a mistake is told what it is. */
+static void bad_json_is_told_apart(void)
+{
+    static const struct {
+        const char *text;
+        pp_refusal why;
+    } bad[] = {
+        {"3.2", PP_REFUSED_RECORD},
+        {" \"on\"", PP_REFUSED_RECORD},
+        {"[1,2]", PP_REFUSED_RECORD},
+        {"on", PP_REFUSED_SYNTAX},
+        {"[1,", PP_REFUSED_SYNTAX},
+        {"{\"a\":1", PP_REFUSED_SYNTAX},
+        {"{\"a\":", PP_REFUSED_SYNTAX},
+        {"{\"a\":x}", PP_REFUSED_SYNTAX},
+        {"{\"a\":\"1\"}", PP_REFUSED_VALUE},
+        {"{\"a\":[1]}", PP_REFUSED_VALUE},
+        {"{\"s\":[[1,{}]]}", PP_REFUSED_VALUE},
+        {"{\"a\":nan}", PP_REFUSED_NUMBER},
+        {"{\"a\":Infinity}", PP_REFUSED_NUMBER},
+        {"{\"a\":-inf}", PP_REFUSED_NUMBER},
+        {"{\"a\":1e999}", PP_REFUSED_NUMBER},
+        {"{\"s\":[[1]]}", PP_REFUSED_COUNT},
+        {"{\"s\":[[1,2,3]]}", PP_REFUSED_COUNT},
+        {"{\"A\":1}", PP_REFUSED_KEYS},
+        {"{}", PP_REFUSED_KEYS},
+        {"{ } x", PP_REFUSED_SYNTAX},
+        {"{\"a\":1,\"a\":1}", PP_REFUSED_TWICE},
+        {"{\"a\":1,\"s\":[[1,2]]}", PP_REFUSED_TWICE},
+    };
+    pp_stream_config config = json_config();
+    config.keys[config.key_count++] = (pp_key){"s", 1, PP_TO_ROWS};
+    pp_decoder_start(&decoder, &config);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        length = 0;
+        put(bad[i].text, strlen(bad[i].text));
+        CHECK(read_message() == bad[i].why);
+    }
+}
+
+static void what_an_object_lacks_is_noted(void)
+{
+    pp_stream_config config = json_config();
+    pp_decoder_start(&decoder, &config);
+    length = 0;
+    put("{\"b\":1}", 7);
+    CHECK(read_message() == PP_REFUSED_NOT && rows.partial && isnan(columns[0][0]));
+    length = 0;
+    put("{\"b\":1,\"a\":null}", 16);
+    CHECK(read_message() == PP_REFUSED_NOT && !rows.partial);
 }
 
 void decoders(void)
 {
+    bad_json_is_told_apart();
+    what_an_object_lacks_is_noted();
     sparkplug_numbers_have_signs();
     sparkplug_reals_times_and_numbers();
     sparkplug_nulls_and_strangers();
