@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import _core
-from ..errors import DivergedError, FileError
+from ..errors import DivergedError, FileError, plain
 from ..files import replacing
 from ..run import saved
 from ..run.result import Result
@@ -56,11 +56,19 @@ def read_record(path) -> dict[str, np.ndarray]:
     return {n: result[n] for n in result.names}
 
 
+def _without(name: str, record) -> str:
+    has = plain(", ".join(record) or "none", 200)
+    run = (
+        "; it is a run of a twin, which polepair live --replay shows" if {"ud", "uq", "id", "iq"} & set(record) else ""
+    )
+    return f"no column {name}, expected {' '.join(RECORD)}, got {has}{run}"
+
+
 def checked(record, where="record") -> list[np.ndarray]:
     """The five columns as float64; ValueError names what is wrong."""
     for name in RECORD:
         if name not in record:
-            raise ValueError(f"{where}: no column {name}, expected {' '.join(RECORD)}")
+            raise ValueError(f"{where}: {_without(name, record)}")
     columns = [np.ascontiguousarray(record[n], dtype=float) for n in RECORD]
     rows = columns[0].size
     for name, c in zip(RECORD, columns, strict=True):

@@ -11,7 +11,7 @@ from .streams import FORMATS, Stream
 
 SHOWN = 60  # characters of a message, or of its list of keys
 KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:')
-PARTIAL = "a known channel missing: taken without it"
+PARTIAL = "without some of the channels"
 
 
 class Refusal(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import _core
+from ..errors import plain
 
 FORMATS = ("frame", "json", "sparkplug", "packed")
 ENCODINGS = ("float32", "int16", "delta", "float64")
@@ -54,6 +55,10 @@ class Format:
     layout: Layout | None = None
     time_unit: str = "ns"
     seq_per_sample: bool | None = None  # None: as the kind has it; a frame numbers samples, the others messages
+
+    def __post_init__(self):
+        if self.kind not in FORMATS:
+            raise ValueError(f"format = {plain(repr(self.kind), 60)}: expected one of {', '.join(FORMATS)}")
 
 
 class Rows:
@@ -170,8 +175,6 @@ def _target(name: str, channels) -> int:
 
 def _core_stream(channels, fmt: Format, capacity: int, size_limit: int):
     """The C stream; ValueError for a format that cannot be."""
-    if fmt.kind not in FORMATS:
-        raise ValueError(f"format = {fmt.kind!r}: expected one of {', '.join(FORMATS)}")
     if not channels or len(set(channels)) != len(channels):
         raise ValueError(f"channels: expected different names, got {', '.join(channels) or 'none'}")
     if fmt.time_unit not in UNITS:
