@@ -23,7 +23,7 @@ UNITS |= {"ia": "A", "ib": "A", "ic": "A", "i_a": "A", "i_b": "A", "i_c": "A", "
 TURNING = {"theta_e", "theta_m", "ua", "ub", "uc", "ia", "ib", "ic", "u_a", "u_b", "u_c", "i_a", "i_b", "i_c"}
 TURNING |= {"u_alpha", "u_beta", "i_alpha", "i_beta"}  # turns between two looks: a line through them means nothing
 SPREADS, PART = 4.0, 0.02  # a sparkline's least height: in standard deviations, and of the greatest value
-WIDE, NARROW = 72, 46  # columns; below: no second value; no sparkline
+WIDE, SHORTEST = 72, 8  # columns of a page that has two values; of a sparkline
 NAME, VALUE, SIGMA, UNIT = 19, 9, 7, 5
 HINTS, LEAST = 3, 3  # refusals that are shown; quantities that always are
 
@@ -71,13 +71,12 @@ def rows_of(live) -> list[Shown]:
     return out + [Shown(n, v[n], nan, nan, unit_of(n)) for n in measured]
 
 
-def counters(stats: dict) -> str:
+def counters(live) -> list[str]:
     """What the numbers of the messages told, and what was not taken."""
-    return (
-        f"{stats['rows']:,} rows in {stats['messages']:,} messages; lost {stats['lost']:,}, "
-        f"twice {stats['duplicates']:,}, late {stats['out_of_order']:,}, restarts {stats['restarts']:,}, "
-        f"refused {refused(stats):,}"
-    )
+    n = live.stats
+    counts = {"lost": n["lost"], "twice": n["duplicates"], "late": n["out_of_order"], "restarts": n["restarts"]}
+    counts |= {"refused": refused(n)} | ({"missed": n["missed"]} if n["missed"] else {})
+    return [f"{n['rows']:,} rows in {n['messages']:,} messages", *(f"{what} {v:,}" for what, v in counts.items())]
 
 
 def verdict(live) -> str:
@@ -147,7 +146,8 @@ def number(x: float, digits: int = 5) -> str:
 
 def page(looks: Looks, size: Page) -> list:
     """The lines of a screen as rich Texts, none wider than the page and not more than fit."""
-    head, foot = _head(looks, size), _foot(looks.live, size)
+    head = _head(looks, size)
+    foot = _foot(looks.live, size, size.height - len(head) - 1 - LEAST)
     room = max(size.height - len(head) - len(foot) - 1, LEAST)
     body = _body(looks, size)
     if len(body) > room:
@@ -163,7 +163,22 @@ def _dim(text: str):
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(plain(text), max(width, 8), break_on_hyphens=False) or [""]
+    from rich.cells import cell_len
+
+    text = plain(text)
+    each = 1 if cell_len(text) == len(text) else 2  # cells of a character, at most
+    return textwrap.wrap(text, max(width // each, 8), break_on_hyphens=False) or [""]
+
+
+def _packed(items, width: int) -> list[str]:
+    """Items side by side, none of them broken."""
+    lines = [items[0]]
+    for item in items[1:]:
+        if len(lines[-1]) + 2 + len(item) <= width:
+            lines[-1] += f", {item}"
+        else:
+            lines.append(item)
+    return lines
 
 
 def _head(looks: Looks, size: Page) -> list:
@@ -180,13 +195,13 @@ def _head(looks: Looks, size: Page) -> list:
     return lines
 
 
-def _foot(live, size: Page) -> list:
+def _foot(live, size: Page, room: int) -> list:
     from rich.text import Text
 
-    said = counters(live.stats) + (f", missed {live.missed:,}" if live.missed else "")
-    lines = [_dim(t) for t in _wrapped(said, size.width)]
+    lines = [_dim(t) for t in _packed(counters(live), size.width)]
     for refusal in refusals(live.stream)[:HINTS]:
-        lines += [Text(t, style="yellow") for t in _wrapped(str(refusal), size.width)]
+        hint = [Text(t, style="yellow") for t in _wrapped(str(refusal), size.width)]
+        lines += hint if len(lines) + len(hint) < room else []
     return [*lines, _dim("q quits" if size.keys else "Ctrl-C ends")]
 
 
@@ -213,11 +228,13 @@ class _Cells(NamedTuple):
 def _cells(looks: Looks, size: Page) -> _Cells:
     rows = rows_of(looks.live)
     estimated = any(s.estimate == s.estimate for s in rows)
-    name = min(max((len(plain(s.name)) for s in rows), default=4), NAME)
+    least = VALUE + 1 + UNIT + 2
+    name = min(max((len(plain(s.name)) for s in rows), default=4), NAME, max(size.width - least, 4))
     both = estimated and size.width >= WIDE
-    taken = name + (2 if both else 1) * (VALUE + 1) + (SIGMA + 1) * estimated + UNIT + 2
-    spark = size.width - taken if size.width >= NARROW else 0
-    return _Cells(name, both, estimated, max(0, min(spark, Looks.KEPT)))
+    sigma = estimated and size.width >= name + SIGMA + 1 + least
+    taken = name + (VALUE + 1) * both + (SIGMA + 1) * sigma + least
+    spark = min(size.width - taken, Looks.KEPT)
+    return _Cells(name, both, sigma, spark if spark >= SHORTEST else 0)
 
 
 def _titles(looks: Looks, size: Page):
