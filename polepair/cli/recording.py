@@ -36,28 +36,24 @@ def lasting(seconds: float) -> str:
 
 
 class State:
-    """How a recording stands, in one line: drawn again in place on a terminal, said once a minute elsewhere."""
+    """How a recording stands, in one line that is drawn again in place; only on a terminal."""
 
-    EVERY, ELSEWHERE = 0.5, 60.0  # s
+    EVERY = 0.5  # s
     SILENT = 2.0  # s without a sample that are told
     WIPE = "\r\x1b[2K"
 
     def __init__(self, source, recorder, quiet: bool):
-        self.source, self.recorder, self.quiet = source, recorder, quiet
-        self.drawn = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self.source, self.recorder = source, recorder
+        self.drawn = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         self._before = recorder.backlog.stored
-        self._due = time.monotonic() + (self.EVERY if self.drawn else self.ELSEWHERE)
+        self._due = time.monotonic() + self.EVERY
         self._rows, self._at = 0, time.monotonic()
 
     def show(self) -> None:
         """To be called a few times a second."""
-        if self.quiet or time.monotonic() < self._due:
+        if not self.drawn or time.monotonic() < self._due:
             return
-        self._due = time.monotonic() + (self.EVERY if self.drawn else self.ELSEWHERE)
-        parts = self.parts()
-        if not self.drawn:
-            tell(f"{time.strftime('%H:%M:%S')} {', '.join(parts)}")
-            return
+        self._due, parts = time.monotonic() + self.EVERY, self.parts()
         room = shutil.get_terminal_size().columns - 1
         while len(parts) > 1 and len(", ".join(parts)) > room:
             parts.pop()
@@ -65,7 +61,7 @@ class State:
 
     def wipe(self) -> None:
         """Room for another line."""
-        if self.drawn and not self.quiet:
+        if self.drawn:
             click.echo(self.WIPE, err=True, nl=False)
 
     def parts(self) -> list[str]:
