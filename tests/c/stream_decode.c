@@ -386,62 +386,8 @@ static void messages_have_sizes(void)
     CHECK(read_message() == PP_REFUSED_LARGE && rows.count == 0);
 }
 
-/* Who looks for a mistake is told what it is. */
-static void bad_json_is_told_apart(void)
-{
-    static const struct {
-        const char *text;
-        pp_refusal why;
-    } bad[] = {
-        {"3.2", PP_REFUSED_RECORD},
-        {" \"on\"", PP_REFUSED_RECORD},
-        {"[1,2]", PP_REFUSED_RECORD},
-        {"on", PP_REFUSED_SYNTAX},
-        {"[1,", PP_REFUSED_SYNTAX},
-        {"{\"a\":1", PP_REFUSED_SYNTAX},
-        {"{\"a\":", PP_REFUSED_SYNTAX},
-        {"{\"a\":x}", PP_REFUSED_SYNTAX},
-        {"{\"a\":\"1\"}", PP_REFUSED_VALUE},
-        {"{\"a\":[1]}", PP_REFUSED_VALUE},
-        {"{\"s\":[[1,{}]]}", PP_REFUSED_VALUE},
-        {"{\"a\":nan}", PP_REFUSED_NUMBER},
-        {"{\"a\":Infinity}", PP_REFUSED_NUMBER},
-        {"{\"a\":-inf}", PP_REFUSED_NUMBER},
-        {"{\"a\":1e999}", PP_REFUSED_NUMBER},
-        {"{\"s\":[[1]]}", PP_REFUSED_COUNT},
-        {"{\"s\":[[1,2,3]]}", PP_REFUSED_COUNT},
-        {"{\"A\":1}", PP_REFUSED_KEYS},
-        {"{}", PP_REFUSED_KEYS},
-        {"{ } x", PP_REFUSED_SYNTAX},
-        {"{\"a\":1,\"a\":1}", PP_REFUSED_TWICE},
-        {"{\"a\":1,\"s\":[[1,2]]}", PP_REFUSED_TWICE},
-    };
-    pp_stream_config config = json_config();
-    config.keys[config.key_count++] = (pp_key){"s", 1, PP_TO_ROWS};
-    pp_decoder_start(&decoder, &config);
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        length = 0;
-        put(bad[i].text, strlen(bad[i].text));
-        CHECK(read_message() == bad[i].why);
-    }
-}
-
-static void what_an_object_lacks_is_noted(void)
-{
-    pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
-    length = 0;
-    put("{\"b\":1}", 7);
-    CHECK(read_message() == PP_REFUSED_NOT && rows.partial && isnan(columns[0][0]));
-    length = 0;
-    put("{\"b\":1,\"a\":null}", 16);
-    CHECK(read_message() == PP_REFUSED_NOT && !rows.partial);
-}
-
 void decoders(void)
 {
-    bad_json_is_told_apart();
-    what_an_object_lacks_is_noted();
     sparkplug_numbers_have_signs();
     sparkplug_reals_times_and_numbers();
     sparkplug_nulls_and_strangers();

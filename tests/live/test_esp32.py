@@ -1,5 +1,5 @@
-"""The sketches for an ESP32: what they send is a birth and samples that polepair takes. Compiled and run on stand-ins for
-the board, because there is no board here."""
+"""The sketches for an ESP32: what they send is a birth and samples that polepair takes. They are compiled and run on
+stand-ins for the board."""
 
 import itertools
 import re
