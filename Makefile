@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage soak clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage soak clean wheel release table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -73,8 +73,11 @@ promises: build ## the promises of docs/reliability.md, and what their machines 
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh
 
-wheel: build ## the cp311-abi3 wheel in build/wheel
-	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+wheel: build ## the cp311-abi3 manylinux wheel in build/wheel, with all that it needs
+	@packaging/wheel.sh
+
+release: build ## the wheel twice to equal bytes, with hashes and a bill of materials, in build/release
+	@packaging/wheel.sh release
 
 mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep, python or live; SEED=1, COUNT=60)
 	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1) --count $(or $(COUNT),60)
