@@ -1,4 +1,4 @@
-"""sbom.py WHEEL: the bill of materials of a wheel as CycloneDX 1.6 JSON on stdout: what is in it, and what it asks for."""
+"""sbom.py WHEEL: the bill of materials of a wheel as CycloneDX 1.6 JSON on stdout: what it holds, what it asks for."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email import message_from_bytes
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def bill(wheel: Path) -> dict:
         about = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
         metadata = message_from_bytes(archive.read(about))
     name, version = metadata["Name"], metadata["Version"]
-    made = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), timezone.utc).isoformat()
+    made = datetime.fromtimestamp(int(os.environ["SOURCE_DATE_EPOCH"]), UTC).isoformat()
     product = {"type": "library", "bom-ref": "polepair", "name": name, "version": version}
     product["purl"] = f"pkg:pypi/{name}@{version}"
     product["licenses"] = [{"expression": metadata["License-Expression"]}]

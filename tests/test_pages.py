@@ -1,4 +1,4 @@
-"""Every shell and Python block of README and docs runs as it is printed, page by page, in a fresh clone and an empty home."""
+"""Every shell and Python block of README and docs runs as it is printed, in a fresh clone and an empty home."""
 
 import contextlib
 import os
@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from support.brokers import let_in
 from support.pages import LEFT_OUT, RUN, SHOWN, alone, blocks, clone, pages, runnable, runs
 

@@ -60,7 +60,7 @@ def runnable(text: str) -> str:
 
 
 def clone(root: Path, where: Path) -> Path:
-    """A fresh clone as far as its user can see: tracked files, the extensions, and a .venv that runs this interpreter."""
+    """A fresh clone as its user sees it: tracked files, the extensions, and a .venv that runs this interpreter."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True).stdout
     for name in filter(None, listed.decode().split("\0")):
         if (root / name).is_file():
