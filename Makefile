@@ -18,7 +18,7 @@ demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 ad
 	@$(PY) -m polepair sweep outrunner-12s14p magnet.Br=1.0:1.4:21 winding.turns=12:20:9 --time 0.5 --out $(OUT)/sweep.parquet
 	@$(PY) -m polepair report outrunner-12s14p --run $(OUT)/run.parquet --sweep $(OUT)/sweep.parquet --cad $(OUT)/motor.json --out $(OUT)/report.html
 	@$(if $(FILM),packaging/bpy.sh && POLEPAIR_BPY_PYTHON=$(BPY) $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
-	@echo "open $(OUT)/report.html"
+	@echo "open $(OUT)/report.html; to go on: . $(VENV)/bin/activate, then polepair --help"
 
 test: build ## every test (short forms of the long ones)
 	@packaging/test.sh
