@@ -42,7 +42,7 @@ autosave_interval {autosave}
 persistent_client_expiration 14d
 max_queued_messages 1000000
 max_queued_bytes 1073741824
-# A change is saved when a message is queued or heard acknowledged, not when it is sent: this many can be lost by kill -9.
+# Changes are what is queued or heard acknowledged, not what is sent: so many can be lost by kill -9, beside a dead reader.
 max_inflight_messages 100
 
 # Limits before anything is parsed.

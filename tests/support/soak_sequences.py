@@ -162,7 +162,7 @@ class Run:
             self.broker.start()
 
     def book_kill(self) -> None:
-        """The broker has died: what it acknowledged just before, or had under way to a reader that is gone, may be lost."""
+        """The broker has died: what it took just before, or had under way to a reader that is gone, may be lost."""
         now = time.monotonic()
         gone = [r.gone for r in self.recordings if r.process is None]
         self.kills.append((min([now, *gone]) - UNSURE, now))
