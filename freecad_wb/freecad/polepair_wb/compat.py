@@ -17,7 +17,7 @@ def import_freecad():
             import FreeCAD
         except ImportError:
             raise ImportError(
-                "FreeCAD is missing, expected: apt-get install freecad-python3, or its Python in POLEPAIR_FREECAD_PYTHON"
+                "FreeCAD is missing, expected: apt-get install freecad-python3, or POLEPAIR_FREECAD_PYTHON"
             ) from None
     return FreeCAD
 
