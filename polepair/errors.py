@@ -9,7 +9,7 @@ class DiskError(FileError):
     """A file that the system did not let be read or written: rights, a full disk, a device that failed."""
 
 
-class Interrupted(Exception):  # noqa: N818 - the message is the line that is shown
+class Interrupted(Exception):
     """Ctrl-C or SIGTERM left something undone; the message is the line that says what is kept and how to go on."""
 
 
