@@ -142,7 +142,8 @@ PyObject *refusal_hint(pp_status status, const pp_params *params, int row)
         return copper_hint(params, row);
     if (status == PP_SHEET_FLUX)
         return sheet_hint(params);
-    if (status == PP_DIVERGED || pp_param_at(row)->kind == PP_KIND_CHOICE)
+    const bool shape = status >= PP_SLOT_BOTTOM && status <= PP_SLOT_FILL; /* rows of status.def */
+    if ((!shape && status != PP_STEP_LARGE) || pp_param_at(row)->kind == PP_KIND_CHOICE)
         return PyUnicode_FromString("");
     return value_hint(params, row, judge_of(status));
 }

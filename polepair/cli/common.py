@@ -110,10 +110,9 @@ def chosen_motor(name: str, settings=()):
         key, sign, text = item.partition("=")
         if not sign:
             raise ValueError(f"--set {plain(item, 100)}: expected GROUP.FIELD=VALUE")
-        row = parameter(key)
         try:
-            value = _value(row, text)
+            motor.set(key, _value(parameter(key), text))
         except ValueError as e:
-            raise ValueError(f"--set {key}={plain(text, 100)}: {e}") from None
-        motor.set(key, value)
+            said = str(e) if str(e).startswith(f"{key} = ") else f"--set {plain(item, 100)}: {e}"
+            raise ValueError(said) from None
     return motor

@@ -1,7 +1,7 @@
 """The polepair command, and the one place where its errors end: a line on stderr and an exit code.
 
-2: the user's mistake. 1: the world's (files that the system refuses, disk, broker, memory, what is not installed), or the
-command says that something was lost. 130: Ctrl-C or SIGTERM left something undone. 70: a defect of polepair.
+2: the user's mistake. 1: the world's (rights, disk, broker, memory, what is not installed), or the command says that
+something was lost. 130: Ctrl-C or SIGTERM left something undone. 70: a defect of polepair.
 With --json the line is a JSON object. POLEPAIR_DEBUG=1 shows the traceback before it.
 """
 
