@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import os
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -11,10 +12,14 @@ from string import Template
 import numpy as np
 
 from .. import _core
+from ..arguments import PATH, a, takes
 from ..design.maps import efficiency_map
+from ..design.motor import MOTOR
 from ..draw import plots
 from ..draw.section import cross_section, part_colour
 from ..files import write_text
+from ..run.result import Result
+from ..run.sweeps import SweepTable
 from ..table import derived, groups, parameters
 from .cad import compare
 
@@ -161,6 +166,11 @@ def _sweep_section(table) -> str:
     return _section("Sweep", _svg(plots.sweep_maps(table, axes, chosen)), note, wide=True)
 
 
+MESH = "the .npz that build_cad wrote"
+
+
+@takes(path=PATH, motor=MOTOR, run=a("a Result, as Twin.run gives it", Result), sweep=a("a SweepTable", SweepTable),
+       cad=a("the answer of build_cad", dict), mesh=a(MESH, str, os.PathLike))  # fmt: skip
 def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None) -> Path:
     """Writes the page. `cad` is the answer of build_cad, `mesh` its .npz; parts that are missing are left out."""
     d = motor.derive()
