@@ -22,6 +22,7 @@ from ..run.result import Result
 from ..run.sweeps import SweepTable
 from ..table import derived, groups, parameters
 from .cad import compare
+from .inputs import SPIN_UP, checked_cad, checked_run, read_mesh
 
 HEADLINE = {
     "Kv": "speed constant",
@@ -101,12 +102,9 @@ def _checks(motor, run, cad) -> list[tuple[bool, str]]:
 
 def _viewer(mesh_path) -> str:
     """A picture of the solids, and over it a WebGL view to turn where the browser has one."""
-    with np.load(mesh_path) as z:
-        about = json.loads(str(z["about"]))
-        parts = [
-            (z[f"{a[0]}.vertices"], z[f"{a[0]}.faces"], part_colour(a[2], a[3] if len(a) > 3 else ""), a[1])
-            for a in about
-        ]
+    read = read_mesh(mesh_path)
+    about = [a for a, *_ in read]
+    parts = [(v, f, part_colour(a[2], a[3] if len(a) > 3 else ""), a[1]) for a, v, f in read]
     hidden = {a[0] for a in about if a[2] == "housing"}
     shown = [p for p, a in zip(parts, about, strict=True) if a[0] not in hidden]
     picture = _png(plots.solid_picture([p[:3] for p in shown]))
@@ -173,6 +171,10 @@ MESH = "the .npz that build_cad wrote"
        cad=a("the answer of build_cad", dict), mesh=a(MESH, str, os.PathLike))  # fmt: skip
 def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None) -> Path:
     """Writes the page. `cad` is the answer of build_cad, `mesh` its .npz; parts that are missing are left out."""
+    if run is not None:
+        checked_run(run, SPIN_UP)
+    if cad is not None:
+        checked_cad(cad)
     d = motor.derive()
     cards = "".join(
         f"<div class=card><b>{_number(getattr(d, n), derived()[n].unit)}</b><span>{what}</span></div>"

@@ -57,6 +57,8 @@ def read_record(path) -> dict[str, np.ndarray]:
         if columns.keys() != saved.NEW and columns.keys() != saved.OLD:
             return columns
     result = Result.load(path)
+    if "status" in result:
+        raise FileError(f"{path}: a sweep, expected {wanted}")
     return {n: result[n] for n in result.names}
 
 
@@ -64,7 +66,8 @@ def checked(record, where="record") -> list[np.ndarray]:
     """The five columns as float64; ValueError names what is wrong."""
     for name in RECORD:
         if name not in record:
-            raise ValueError(f"{where}: no column {name}, expected {' '.join(RECORD)}")
+            kind = ": a run of polepair, in rotor axes" if "id" in record and "omega_m" in record else ""
+            raise ValueError(f"{where}{kind}: no column {name}, expected a record with columns {' '.join(RECORD)}")
     columns = [np.ascontiguousarray(record[n], dtype=float) for n in RECORD]
     rows = columns[0].size
     for name, c in zip(RECORD, columns, strict=True):
