@@ -7,7 +7,8 @@ import time
 import numpy as np
 
 from .. import _core
-from ..design.motor import Motor
+from ..arguments import TABLE, TEXT, a, number, takes
+from ..design.motor import MOTOR, Motor
 from ..errors import LinkError
 from ..run.result import Result
 from ..run.twin import ALL, Twin, channel_columns
@@ -252,6 +253,10 @@ class Live:
         return out
 
 
+PACE = number(0.0, wanted="a number from 0 up")
+
+
+@takes(url=TEXT, motor=MOTOR, stream=TEXT)
 def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels=None, fmt=None, **options) -> Live:
     """A motor on the wire: mqtt://host/asset or mqtts://host/asset, or serial:/dev/ttyACM0?baud=921600.
 
@@ -265,6 +270,7 @@ def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels
     return Live(MqttSource(url, stream, channels, fmt, **options), motor)
 
 
+@takes(twin=a("a Twin or a Motor", Twin, Motor), pace=PACE, seconds=PACE, noise=PACE)
 def simulate(twin: Twin | Motor, **options) -> Live:
     """The embedded default: a computed motor whose samples go the way of a real one's.
 
@@ -274,6 +280,7 @@ def simulate(twin: Twin | Motor, **options) -> Live:
     return Live(Simulated(twin, **options), twin.params)
 
 
+@takes(record=TABLE, motor=MOTOR, pace=PACE)
 def replay(record: dict, motor: Motor | None = None, pace: float = 1.0) -> Live:
     """A recording played again; the estimates have the same bits at any pace."""
     return Live(Recording(record, pace), motor)
