@@ -27,12 +27,12 @@ from .common import FILE, JSON, SET, Progress, chosen_motor, say
 @JSON
 def report(motor, run_file, sweep_file, cad_file, axes, outputs, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
+    from ..faces.inputs import SPIN_UP, read_run
     from ..faces.report import write_report
-    from ..run.result import Result
     from ..run.sweeps import load_table
 
     m = chosen_motor(motor, settings)
-    result = Result.load(run_file) if run_file else Twin(m).run(0.5)
+    result = read_run(run_file, SPIN_UP) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
     cad = _cad_of(cad_file) if cad_file else None
     mesh = cad_file.with_name("motor.mesh.npz") if cad_file else None
@@ -58,13 +58,18 @@ def _command() -> str:
 
 def _cad_of(path) -> dict | None:
     """What `polepair design` wrote of the solids."""
+    from ..faces.inputs import checked_cad
+
     try:
         read = json.loads(read_text(path))
     except (ValueError, RecursionError) as e:
         raise e if isinstance(e, FileError) else FileError(f"{path}: not JSON ({plain(e, 100)})") from None
     if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
         raise FileError(f"{path}: expected the motor.json of polepair design")
-    return read.get("cad")
+    try:
+        return read.get("cad") and checked_cad(read["cad"])
+    except ValueError as e:
+        raise FileError(f"{path}: {e}") from None
 
 
 @click.command()
@@ -78,10 +83,12 @@ def _cad_of(path) -> dict | None:
 def film(motor, run_file, out, seconds, slow, settings, as_json):
     """A short clip of the spin-up, rendered by Blender without a display."""
     from ..faces.film import make_film
-    from ..run.result import Result
+    from ..faces.inputs import TURNING, read_run
 
+    if out.suffix != ".mp4":
+        raise ValueError(f"{plain(out, 200)}: expected a clip named .mp4")
     m = chosen_motor(motor, settings)
-    result = Result.load(run_file) if run_file else Twin(m).run(0.5)
+    result = read_run(run_file, TURNING) if run_file else Twin(m).run(0.5)
     with Progress("rendering", as_json) as bar:
         data = make_film(m, result, out, seconds, slow, progress=bar)
     say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])

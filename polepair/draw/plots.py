@@ -192,7 +192,7 @@ def torque_speed(m, point=None, width: float = HALF, height: float | None = None
 
 def _limit(ax, m, unit, speed, torque):
     """The limit: solid where the controller gets there, dashed and hatched where that needs field weakening."""
-    beyond = np.asarray(getattr(m, "needs_weakening", np.zeros(m.torque.shape, bool)), bool)
+    beyond = np.asarray(getattr(m, "needs_field_weakening", np.zeros(m.torque.shape, bool)), bool)
     beyond = np.broadcast_to(beyond, m.torque.shape)
     edge, line = beyond[-1], unit.of(m.torque_limit)
     ax.plot(m.omega_m * RPM, np.where(edge, np.nan, line), color=INK, linewidth=1.8, label="torque limit")

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 from string import Template
@@ -11,16 +12,21 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _core
+from ..arguments import PATH, a, takes
 from ..design.maps import efficiency_map
+from ..design.motor import MOTOR
 from ..draw import plots
 from ..draw.quantities import quantity
 from ..draw.section import cross_section, part_colour
 from ..draw.sweep_plots import sweep_plot
 from ..draw.views import NOT_RUN, fates_of, outputs_of, view_of
-from ..errors import plain, taken
+from ..errors import taken
 from ..files import write_text
+from ..run.result import Result
+from ..run.sweeps import SweepTable
 from ..table import derived, groups, parameters
 from .checks import checks_of, end_of, has_speed_control
+from .inputs import SPIN_UP, checked_cad, checked_run, read_mesh
 from .page import Section, arranged, contents, pairs, picture, png, resource, table
 
 HEADLINE = {
@@ -33,7 +39,6 @@ HEADLINE = {
     "mass": "mass",
 }
 ASKED = ("t_end", "every", "mode", "seed", "retune", "plan", "source")  # of a result's description, as they stand
-SPIN_UP = ("time", "omega_m", "torque", "torque_load", "ia", "ib", "ic")
 
 
 def _cards(d) -> str:
@@ -47,12 +52,9 @@ def _cards(d) -> str:
 
 def _viewer(mesh_path) -> str:
     """A picture of the solids, and over it a WebGL view to turn where the browser has one."""
-    with np.load(mesh_path) as z:
-        about = json.loads(str(z["about"]))
-        parts = [
-            (z[f"{a[0]}.vertices"], z[f"{a[0]}.faces"], part_colour(a[2], a[3] if len(a) > 3 else ""), a[1])
-            for a in about
-        ]
+    read = read_mesh(mesh_path)
+    about = [a for a, *_ in read]
+    parts = [(v, f, part_colour(a[2], a[3] if len(a) > 3 else ""), a[1]) for a, v, f in read]
     hidden = {a[0] for a in about if a[2] == "housing"}
     visible = [p for p, a in zip(parts, about, strict=True) if a[0] not in hidden]
     still = png(plots.solid_picture([p[:3] for p in visible]), "the solids, seen from above")
@@ -78,13 +80,12 @@ def _solids(mesh) -> Section:
 
 def _map(motor, run) -> Section:
     found = efficiency_map(motor)
-    able = run is not None and len(run) and "omega_m" in run and "torque" in run
-    point = end_of(run) if able else None
+    point = end_of(run) if run is not None else None
     body = picture(lambda w: plots.torque_speed(found, point, w), "torque limit and efficiency over speed")
-    counted = ["copper"]
-    counted += ["iron"] if found.iron_loss.any() else []
-    counted += ["friction"] if found.friction_loss.any() else []
-    absent = [n for n in ("iron", "friction") if n not in counted]
+    lost = {"iron loss": found.iron_loss, "friction": found.friction_loss}
+    absent = getattr(found, "omitted", None)
+    absent = [n for n, loss in lost.items() if not loss.any()] if absent is None else list(absent)
+    counted = ["copper", *(n.removesuffix(" loss") for n, loss in lost.items() if loss.any())]
     told = " and ".join(n for n in (", ".join(counted[:-1]), counted[-1]) if n)
     note = f"Limits: {quantity(motor.drive.i_max, 'A')} peak phase current, {quantity(motor.drive.u_dc, 'V')} bus. "
     note += f"Efficiency counts {told}; the inverter is ideal."
@@ -212,13 +213,11 @@ class Options(NamedTuple):
     command: str = ""
 
 
-def _expected(motor, run, sweep) -> None:
-    """TypeError for a file's name where what is in it is wanted."""
-    for name, given, kind in (("motor", motor, "load"), ("run", run, "Result.load"), ("sweep", sweep, "load_table")):
-        if isinstance(given, (str, Path)):
-            raise TypeError(f"{name} = {plain(given, 100)!r}: expected what polepair.{kind}() gives, not a name")
+MESH = "the .npz that build_cad wrote"
 
 
+@takes(path=PATH, motor=MOTOR, run=a("a Result, as Twin.run gives it", Result), sweep=a("a SweepTable", SweepTable),
+       cad=a("the answer of build_cad", dict), mesh=a(MESH, str, os.PathLike))  # fmt: skip
 def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None, **options) -> Path:
     """Writes the page; parts that are missing are left out.
 
@@ -227,11 +226,14 @@ def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None, **optio
     `command` is told at its foot. ValueError for names that the sweep has not.
     """
     given = taken(Options, options, "write_report")
-    _expected(motor, run, sweep)
+    if run is not None:
+        checked_run(run, SPIN_UP)
+    if cad is not None:
+        checked_cad(cad)
     figures = [_drawing(motor)] if motor.has_geometry else []
     figures += [_solids(mesh)] if mesh else []
     figures.append(_map(motor, run))
-    if run is not None and len(run) and all(n in run for n in SPIN_UP):
+    if run is not None:
         figures.append(_spin_up(motor, run))
     tail = [_check_list(checks_of(motor, run, sweep, cad)), _page_about(motor, run, sweep, given.command)]
     swept = _sweep(sweep, given.axes, given.outputs) if sweep is not None else None

@@ -1,12 +1,15 @@
 """What cannot be measured, from a record: the Kalman filter of csrc/core/observe/ekf.c over currents and voltages."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from .. import _core
-from ..errors import DivergedError, FileError
+from ..arguments import FLAG, PATH, TEXT, a, number, takes
+from ..design.motor import MOTOR
+from ..errors import DivergedError, FileError, plain
 from ..files import replacing
 from ..run import saved
 from ..run.result import Result
@@ -40,6 +43,7 @@ class Estimate(Result):
             np.savez(f, **{n: self[n] for n in self.names})
 
 
+@takes(path=PATH)
 def read_record(path) -> dict[str, np.ndarray]:
     """Columns of a record: .npz with one array per column, .csv with a header, or a saved Result."""
     path = Path(path)
@@ -53,14 +57,24 @@ def read_record(path) -> dict[str, np.ndarray]:
         if columns.keys() != saved.NEW and columns.keys() != saved.OLD:
             return columns
     result = Result.load(path)
+    if "status" in result:
+        raise FileError(f"{path}: a sweep, expected {wanted}")
     return {n: result[n] for n in result.names}
+
+
+def _without(name: str, record) -> str:
+    has = plain(", ".join(record) or "none", 200)
+    run = (
+        "; it is a run of a twin, which polepair live --replay shows" if {"ud", "uq", "id", "iq"} & set(record) else ""
+    )
+    return f"no column {name}, expected {' '.join(RECORD)}, got {has}{run}"
 
 
 def checked(record, where="record") -> list[np.ndarray]:
     """The five columns as float64; ValueError names what is wrong."""
     for name in RECORD:
         if name not in record:
-            raise ValueError(f"{where}: no column {name}, expected {' '.join(RECORD)}")
+            raise ValueError(f"{where}: {_without(name, record)}")
     columns = [np.ascontiguousarray(record[n], dtype=float) for n in RECORD]
     rows = columns[0].size
     for name, c in zip(RECORD, columns, strict=True):
@@ -135,6 +149,8 @@ def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = F
     return min(found, key=misfit)
 
 
+@takes(motor=MOTOR, record=a("columns by name in a dict, or a Result", Mapping, Result), adapt=FLAG, method=TEXT,
+       noise=number(0.0, wanted="a number above 0, in A"))  # fmt: skip
 def estimate(motor, record, adapt: bool = True, noise: float | None = None, method: str = "ekf") -> Estimate:
     """Speed, angle, load torque and the rest of a record, with their standard deviations.
 

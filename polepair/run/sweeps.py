@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _core
+from ..arguments import CALL, FLAG, NAMES, NUMBER, PATH, TEXT, a, having, takes, whole
+from ..design.motor import MOTOR
 from ..errors import FileError, nearest, taken
 from ..table import channels, derived, parameters
 from . import executors, plans
@@ -107,6 +109,12 @@ class Options(NamedTuple):
     every: int = 1
 
 
+TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
+EXECUTOR = having("an executor, as concurrent.futures has them", "submit")
+
+
+@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, threads=whole(1), progress=CALL, mode=TEXT, resume=PATH,
+       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1))  # fmt: skip
 def sweep(
     twin: Twin,
     axes,
@@ -198,6 +206,7 @@ def _partial(path, names, rows, about) -> SweepTable | None:
     return old
 
 
+@takes(motor=MOTOR, fields=NAMES)
 def derive_sweep(motor, axes, fields=None) -> SweepTable:
     """Derives every case without running it: geometry to constants, mass and inertia, at C speed."""
     names, rows = cases_from(axes)
@@ -213,6 +222,7 @@ def derive_sweep(motor, axes, fields=None) -> SweepTable:
     return SweepTable((*names, *chosen, "status"), block, {"motor": motor.name, "failed": failed}, failed)
 
 
+@takes(path=PATH)
 def load_table(path) -> SweepTable:
     """Reads a saved sweep."""
     result = Result.load(path)

@@ -376,7 +376,7 @@ def test_the_torque_speed_plot():
 def test_what_needs_field_weakening_is_dashed_and_hatched():
     found = pp.efficiency_map(pp.load("outrunner-12s14p"), speeds=20, shares=10)
     beyond = np.broadcast_to(found.omega_m > 400, found.torque.shape)
-    figure = plots.torque_speed(SimpleNamespace(**vars(found), needs_weakening=beyond))
+    figure = plots.torque_speed(SimpleNamespace(**{**vars(found), "needs_field_weakening": beyond}))
     solid, dashed = figure.axes[0].lines[:2]
     edge = np.argmax(found.omega_m > 400)
     assert np.isfinite(solid.get_ydata()).sum() == edge and solid.get_linestyle() == "-"
