@@ -61,7 +61,7 @@ def _viewer(mesh_path) -> str:
     scale = 1 / max(float(np.abs(p[0]).max()) for p in visible)
     packed = []
     for vertices, faces, colour, body in visible:
-        flat = (vertices[faces].reshape(-1, 3) * scale * 32767).astype("<i2")
+        flat = np.rint(vertices[faces].reshape(-1, 3) * scale * 32767).astype("<i2")
         packed.append({"c": colour, "r": body == "rotor", "v": base64.b64encode(flat.tobytes()).decode()})
     script = resource("viewer.js").replace("@PARTS@", json.dumps(packed))
     return f'<div class="view">{still}<canvas></canvas></div><script>{script}</script>'

@@ -142,7 +142,7 @@ def test_efficiency_says_what_it_counts(motor, tmp_path):
     sheet.set("rotor.viscous_friction", 0.0)
     text = words(written(tmp_path, sheet))
     assert "Efficiency counts copper; the inverter is ideal." in text
-    assert "Not given for this motor, so counted as nothing: iron and friction." in text
+    assert "Not given for this motor, so counted as nothing: iron loss and friction." in text
 
 
 def test_a_run_that_ends_outside_the_map_is_told(motor, run, tmp_path):

@@ -17,7 +17,7 @@
       facing = mat3(view) * (rotor * normal);
       vec4 p = view * vec4(rotor * position, 1.);
       // Ends of parts lie a hair behind walls: where two parts meet, the seam is the wall's.
-      gl_Position = vec4(p.xy, p.z * .3 + .0015 * abs(normalize(normal).z), 1.);
+      gl_Position = vec4(p.xy, p.z * .3 + .004 * abs(normal.z) / max(length(normal), 1e-9), 1.);
     }`;
   const FRAGMENT = `
     precision mediump float;
