@@ -158,10 +158,10 @@ def efficiency_levels(values) -> np.ndarray:
     return step * np.arange(min(first, last - 4), last + 1)
 
 
-def torque_speed(m, point=None, width: float = HALF, height: float | None = None):
+def torque_speed(m, point=None, width: float = HALF):
     """Torque limit over speed with the efficiency inside it, from an OperatingMap; `point` marks (speed, torque) of a
     run [rad/s, N m]. What needs field weakening is hatched, and its limit dashed, where the map tells it."""
-    fig, axes = figure(width, height or 0.95 * width)
+    fig, axes = figure(width, 0.95 * width + (40 if width < 400 else 0))
     ax = axes[0, 0]
     unit = shown("N*m", m.torque_limit)
     speed, torque = np.broadcast_to(m.omega_m * RPM, m.torque.shape), unit.of(m.torque)
@@ -194,8 +194,9 @@ def _limit(ax, m, unit, speed, torque):
     """The limit: solid where the controller gets there, dashed and hatched where that needs field weakening."""
     beyond = np.asarray(getattr(m, "needs_field_weakening", np.zeros(m.torque.shape, bool)), bool)
     beyond = np.broadcast_to(beyond, m.torque.shape)
-    edge, line = beyond[-1], unit.of(m.torque_limit)
-    ax.plot(m.omega_m * RPM, np.where(edge, np.nan, line), color=INK, linewidth=1.8, label="torque limit")
+    edge, line, reach = beyond[-1], unit.of(m.torque_limit), getattr(m, "torque_reach", None)
+    held = np.where(edge, np.nan, line) if reach is None else unit.of(reach)
+    ax.plot(m.omega_m * RPM, held, color=INK, linewidth=1.8, label="torque limit")
     if not beyond.any():
         return
     joined = edge | np.append(edge[1:], False)

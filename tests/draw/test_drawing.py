@@ -364,24 +364,27 @@ def test_the_torque_speed_plot():
     found = pp.efficiency_map(pp.load("outrunner-12s14p"), speeds=20, shares=10)
     figure = plots.torque_speed(found, point=(400.0, 0.1))
     ax = figure.axes[0]
-    assert np.allclose(
-        ax.lines[0].get_xydata(), np.column_stack([found.omega_m * 30 / np.pi, found.torque_limit * 1e3])
-    )
+    held = getattr(found, "torque_reach", found.torque_limit)
+    assert np.allclose(ax.lines[0].get_xydata(), np.column_stack([found.omega_m * 30 / np.pi, held * 1e3]))
     assert ax.get_xlim()[0] == 0 and ax.get_ylim()[0] == 0
-    assert np.allclose(ax.lines[1].get_xydata(), [[400 * 30 / np.pi, 100]])  # where a run ended
+    assert np.allclose(ax.lines[-1].get_xydata(), [[400 * 30 / np.pi, 100]])  # where a run ended
     words = [t.get_text() for t in figure.legends[0].get_texts()]
-    assert words == ["torque limit", "end of the run"]
+    assert words[0] == "torque limit" and words[-1] == "end of the run"
 
 
 def test_what_needs_field_weakening_is_dashed_and_hatched():
     found = pp.efficiency_map(pp.load("outrunner-12s14p"), speeds=20, shares=10)
     beyond = np.broadcast_to(found.omega_m > 400, found.torque.shape)
-    figure = plots.torque_speed(SimpleNamespace(**{**vars(found), "needs_field_weakening": beyond}))
+    told = {**vars(found), "needs_field_weakening": beyond, "torque_reach": None}
+    figure = plots.torque_speed(SimpleNamespace(**told))
     solid, dashed = figure.axes[0].lines[:2]
     edge = np.argmax(found.omega_m > 400)
     assert np.isfinite(solid.get_ydata()).sum() == edge and solid.get_linestyle() == "-"
     assert np.isfinite(dashed.get_ydata()).sum() == len(found.omega_m) - edge + 1 and dashed.get_linestyle() == "--"
     assert "needs field weakening" in [t.get_text() for t in figure.legends[0].get_texts()]
+    reach = np.where(found.omega_m > 400, 0.1, found.torque_limit)
+    figure = plots.torque_speed(SimpleNamespace(**{**told, "torque_reach": reach}))
+    assert np.allclose(figure.axes[0].lines[0].get_ydata(), reach * 1e3)  # what the controller holds is solid
 
 
 @pytest.mark.parametrize(
