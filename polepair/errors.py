@@ -5,6 +5,14 @@ class FileError(ValueError):
     """A file that cannot be read, understood or written."""
 
 
+class DiskError(FileError):
+    """A file that the system did not let be read or written: rights, a full disk, a device that failed."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM left something undone; the message is the line that says what is kept and how to go on."""
+
+
 class DivergedError(ArithmeticError):
     """A run left the finite numbers."""
 

@@ -231,9 +231,9 @@ def reference() -> str:
         "",
         "SI units inside; a motor file may give a number with any unit that converts.",
         "",
-        "Units: m g s A K rad Hz N J W Pa V C F ohm (Ω) S H Wb T Nm rpm with the prefixes p n u m c d k M G, and % ppm deg turn",
-        "rev min h d in ft lb oz lbf ozf kgf degC degF; products (`*`, `·` or a blank), quotients, parentheses, one exponent up",
-        "to 6 on each (`g*cm^2`, `V/krpm`, `W/(kg T^2 Hz)`). Hz is 1/s: a speed in turns is rpm or turn/s.",
+        "Units: m g s A K rad Hz N J W Pa V C F ohm (Ω) S H Wb Vs T G Nm rpm with the prefixes p n u m c d k M G, and % ppm deg turn",
+        "rev r min h d Ncm Nmm in ft lb oz lbf ozf kgf degC degF; products (`*`, `·` or a blank), quotients, parentheses, one exponent up",
+        "to 6 on each (`g*cm^2`, `kg cm2`, `V/krpm`, `V/(1000 rpm)`, `W/(kg T^2 Hz)`). Hz is 1/s: a speed in turns is rpm or turn/s.",
         "",
     ]
     for group, doc in groups().items():

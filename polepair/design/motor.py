@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import _core
 from ..errors import FileError, nearest, plain
 from ..files import read_text, write_text
-from ..table import groups, parameters
+from ..table import groups, matching, parameters
 from ..units import to_si
 
 SCHEMA_VERSION = 1
@@ -25,6 +25,18 @@ class Motor(_core.Params):
 
     def __init__(self, name: str = "unnamed", description: str = "", source: str = ""):
         self.name, self.description, self.source = name, description, source
+
+    def __setattr__(self, name: str, value):
+        if name in groups():
+            raise AttributeError(f"motor.{name}: expected an assignment to one of its parameters{_fields_of(name)}")
+        if name not in ABOUT and not name.startswith("_"):
+            raise _no_attribute(name)
+        if name in ABOUT and not isinstance(value, str):
+            raise TypeError(f"motor.{name} = {_shown(value)}: expected text")
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str):
+        raise _no_attribute(name)
 
     def __repr__(self) -> str:
         return f"Motor({self.name!r}: {', '.join(f'{k}={v}' for k, v in self.changed().items())})"
@@ -63,6 +75,23 @@ class Motor(_core.Params):
     def save(self, path) -> None:
         """Writes `dumps()` to a file."""
         write_text(path, self.dumps())
+
+
+def _fields_of(group: str) -> str:
+    """A hint with some parameters of a group."""
+    own = [row.name for row in parameters().values() if row.group == group]
+    return f" such as motor.{own[0]}"
+
+
+def _no_attribute(name: str) -> AttributeError:
+    """What is said of motor.Br, motor.magnets: the parameter, group or method that is meant."""
+    if name.startswith("__"):  # Python asks whether there is one
+        return AttributeError(name)
+    known = {n: n for n in (*ABOUT, *groups(), *(a for a in dir(Motor) if a[0] != "_"))}
+    found = matching(name)
+    hint = f", did you mean motor.{found}?" if found else nearest(name, known).replace("mean ", "mean motor.")
+    wanted = hint or ", expected motor.GROUP.FIELD as in polepair.parameters()"
+    return AttributeError(f"motor.{plain(name, 100)}: no such attribute{wanted}")
 
 
 def _toml(doc: dict):
