@@ -23,6 +23,7 @@ from .common import in_json, tell, told_warnings
 ROOMS = {  # the commands of each; a name that is not here is looked for in all
     "motors": ("list", "design"),
     "running": ("run", "sweep"),
+    "results": ("show", "rerun"),
     "faces": ("report", "film"),
     "live": ("estimate", "live", "device", "replay", "broker-config"),
     "recording": ("record", "verify", "export"),

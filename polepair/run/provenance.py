@@ -92,7 +92,7 @@ def kind(about: dict, names) -> str:
 def first_difference(about: dict, motor: Motor, where="the result", without=()) -> str | None:
     """The first thing in which the motor of a description is not this one, as a line; None where nothing differs.
 
-    Where an old file holds no values, names are compared. `without`: groups of parameters that do not matter.
+    Where an old file holds no values, names are compared. `without`: groups or names that do not matter.
     """
     settings = known_settings(about)
     name = about.get("motor")
@@ -104,8 +104,9 @@ def first_difference(about: dict, motor: Motor, where="the result", without=()) 
     own = motor.changed()
     for row in parameters().values():
         there, here = (values.get(row.name, row.default) for values in (settings, own))
-        if there != here and row.group not in without:
-            return f"{_shown(row, there)} in {where}, {_shown(row, here, False)} in the motor"
+        if there != here and row.group not in without and row.name not in without:
+            of = f" of {plain(name, 100)}" if name != motor.name else ""
+            return f"{_shown(row, there)} in {where}{of}, {_shown(row, here, False)} in the motor"
     return None
 
 

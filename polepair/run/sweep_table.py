@@ -62,4 +62,9 @@ def load_table(path) -> SweepTable:
     result = Result.load(path)
     if "status" not in result:
         raise FileError(f"{Path(path)}: a {provenance.kind(result.about, result.names)}, expected a sweep")
+    return as_table(result)
+
+
+def as_table(result: Result) -> SweepTable:
+    """A result that has a column `status` as the table that it is."""
     return SweepTable(result.names, result.block, result.about, [tuple(f) for f in result.about.get("failed", [])])
