@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, plain
+from ..errors import DiskError, FileError, plain
 from ..files import SCRATCH, read_text, write_text
 from .result import FORMAT, Result
 
@@ -82,7 +82,7 @@ class Parts:
                     continue
                 raise FileError(f"{self.folder}: cannot write here ({e.strerror})") from None
             except OSError as e:
-                raise FileError(f"{self.folder}: cannot write here ({e.strerror})") from None
+                raise DiskError(f"{self.folder}: {e.strerror}, expected a place to write into") from None
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, plain
+from ..errors import DiskError, FileError, plain
 from .memory import SMALL, free_memory
 
 MEMBERS_MAX = 4096  # arrays in an .npz file
@@ -40,7 +40,7 @@ def writable(path, suffixes=(".parquet", ".npz", ".csv")) -> Path:
     if not os.path.isdir(path.parent):
         raise FileError(f"{path}: cannot write here (no such folder)")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise FileError(f"{path}: cannot write here (its folder is not for writing)")
+        raise DiskError(f"{path}: Permission denied, expected a folder to write into")
     return path
 
 
