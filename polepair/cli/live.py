@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from ..errors import LinkError, plain
 from ..run.twin import Twin
 from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell
+from .typed import Typed
 
 
 def span(ctx, option, value):
@@ -18,7 +19,7 @@ def span(ctx, option, value):
     return value
 
 
-@click.command()
+@click.command(cls=Typed)
 @click.argument("record", type=FILE)
 @click.option("--motor", required=True, help="Motor file, or the name of one that ships with polepair.")
 @click.option("--out", "-o", type=FILE, help="Result file: .npz (one array a column), .parquet or .csv.")
@@ -44,6 +45,7 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
     columns = recorded(record)
     checked(columns, str(record))
     result = run_estimate(m, columns, not fixed, noise, method)
+    result.about["record"] = str(record)
     if out:
         result.save(out)
     last = {n: float(result[n][-1]) for n in result.names}

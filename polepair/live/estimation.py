@@ -1,5 +1,7 @@
 """What cannot be measured, from a record: the Kalman filter of csrc/core/observe/ekf.c over currents and voltages."""
 
+import json
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -11,7 +13,7 @@ from ..arguments import FLAG, PATH, TEXT, a, number, takes
 from ..design.motor import MOTOR
 from ..errors import DivergedError, FileError, plain
 from ..files import replacing
-from ..run import saved
+from ..run import provenance, saved
 from ..run.result import Result
 
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
@@ -35,12 +37,25 @@ class Estimate(Result):
         return "s" if name == "time" else estimates()[name][1]
 
     def save(self, path) -> None:
-        """Writes .npz with one array per column (time, omega_m, ...), or what Result.save writes."""
+        """Writes .npz with one array per column (time, omega_m, ...) and `about`, or what Result.save writes."""
         if Path(path).suffix != ".npz":
             super().save(path)
             return
         with replacing(path) as temporary, open(temporary, "wb") as f:
-            np.savez(f, **{n: self[n] for n in self.names})
+            np.savez(f, **{n: self[n] for n in self.names}, about=np.array(json.dumps(self.about)))
+
+
+def load_estimate(path, columns) -> Estimate:
+    """An estimate from the arrays of its .npz; FileError for the arrays of something else."""
+    text = columns.pop("about", None)
+    known = {"time", *estimates()}
+    same = all(c.ndim == 1 and c.dtype == float and c.shape == columns["time"].shape for c in columns.values())
+    if columns.keys() != known or not same:
+        raise FileError(f"{path}: a record of columns or arrays of something else, expected a run, sweep or estimate")
+    about = {}
+    if text is not None:
+        about = saved.guarded(path, "an estimate", lambda _: dict(json.loads(str(text))))
+    return Estimate(tuple(columns), np.column_stack(list(columns.values())), {"kind": "estimate", **about})
 
 
 @takes(path=PATH)
@@ -161,6 +176,7 @@ def estimate(motor, record, adapt: bool = True, noise: float | None = None, meth
     """
     if method not in ("ekf", "ukf"):
         raise ValueError(f"method = {method!r}: expected ekf or ukf")
+    began = time.time()
     columns = checked(record)
     noise = current_noise(*columns[3:]) if noise is None else noise
     names = list(estimates())
@@ -171,5 +187,7 @@ def estimate(motor, record, adapt: bool = True, noise: float | None = None, meth
     if lost.size:
         where = f"lost at {columns[0][lost[0]]:g} s"
         raise DivergedError(f"{motor.name}: the estimate was {where}, expected the motor that was recorded")
-    about = {"motor": motor.name, "method": method, "adapt": adapt, "noise": noise}
+    asked = {"kind": "estimate", "method": method, "adapt": adapt, "noise": float(noise)}
+    of = provenance.channels_digest(RECORD, np.column_stack(columns))
+    about = provenance.describe(motor, began, **asked, record_digest=of)
     return Estimate(("time", *names), np.column_stack([columns[0], block]), about)
