@@ -10,9 +10,10 @@ from ..files import read_text
 from ..run import provenance
 from ..run.twin import Twin
 from .common import FILE, JSON, SET, Progress, chosen_motor, say
+from .typed import Typed
 
 
-@click.command()
+@click.command(cls=Typed)
 @click.argument("motor")
 @click.option("--run", "run_file", type=FILE, help="Result of `polepair run`; simulated when missing.")
 @click.option("--sweep", "sweep_file", type=FILE, help="Result of `polepair sweep`.")
@@ -85,7 +86,7 @@ def _cad_of(path, motor) -> dict | None:
         raise FileError(f"{path}: {e}") from None
 
 
-@click.command()
+@click.command(cls=Typed)
 @click.argument("motor")
 @click.option("--run", "run_file", type=FILE, help="Result of `polepair run`; simulated when missing.")
 @click.option("--out", type=FILE, default=Path("spinup.mp4"), show_default=True)

@@ -65,6 +65,8 @@ def make_film(motor, result, out, seconds: float = 4.0, slow: float = 0.0, size=
             "size": size,
             "words": words(motor, result, shown),
         }
+        if progress:
+            progress(0, request["frames"])
         engine = _render(python, folder, request, progress)
         with replacing(out) as beside:
             beside.write_bytes(clip_path.read_bytes())

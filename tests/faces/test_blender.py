@@ -142,7 +142,7 @@ def test_film(bpy_python, tmp_path, run, monkeypatch):
     told = []
     asked = {"seconds": 0.25, "size": (160, 90), "progress": lambda done, total: told.append((done, total))}
     data = make_film(pp.load("outrunner-12s14p"), run, tmp_path / "clip.mp4", **asked)
-    assert data["frames"] == 6 and told == [(k, 6) for k in range(1, 7)]
+    assert data["frames"] == 6 and told == [(k, 6) for k in range(7)]
     head = (tmp_path / "clip.mp4").read_bytes()
     assert head[4:8] == b"ftyp" and b"avc1" in head and len(head) > 2000
 

@@ -8,8 +8,10 @@ import subprocess
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import polepair as pp
+from polepair.cli.main import main
 from polepair.draw import plots
 from polepair.faces import checks, page
 from polepair.faces.report import write_report
@@ -109,6 +111,28 @@ def test_axes_and_outputs_by_choice(motor, table, tmp_path):
         written(tmp_path, motor, None, table, axes=("magnet.Br",))
     with pytest.raises(TypeError, match="write_report"):
         written(tmp_path, motor, None, table, axis=("magnet.Br",))
+
+
+def test_the_command_takes_axes_and_tells_itself(motor, table, tmp_path):
+    file, out = tmp_path / "s.npz", tmp_path / "p.html"
+    table.save(file)
+
+    def typed(*words):
+        return CliRunner().invoke(main, ["report", MOTOR, "--out", str(out), *map(str, words)])
+
+    asked = ("--sweep", file, "--axes", "winding.wire_diameter,winding.turns", "--outputs", "omega_m.final")
+    done = typed(*asked)
+    assert done.exit_code == 0, done.output
+    text = out.read_text()
+    assert text.count('aria-label="omega_m.final of the sweep"') == 2 and "i_s.rms of the sweep" not in text
+    assert "--axes winding.wire_diameter,winding.turns" in words(text)
+    for wrong, told in (
+        (("--axes", "magnet.Br"), "--axes magnet.Br: there is no sweep to draw, expected --sweep FILE"),
+        (("--sweep", file, "--axes", "winding.turn"), "axes: winding.turn: not varied in this sweep, did you mean"),
+        (("--sweep", file, "--outputs", "torque"), "outputs: torque: not in this sweep"),
+    ):
+        done = typed(*wrong)
+        assert done.exit_code == 2 and told in done.output and done.output.count("\n") == 1, done.output
 
 
 def test_the_page_says_where_it_comes_from(motor, run, tmp_path):
