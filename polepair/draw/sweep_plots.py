@@ -86,8 +86,10 @@ def _letters(canvas) -> int:
 
 def _wrapped(text: str, points: float) -> str:
     """A label broken where the axis ends, 6 points a letter; its unit does not stand alone in a line."""
+    wide = max(16, int(points / 6))
     tied = "),\N{NO-BREAK SPACE}".join(text.rsplit("), ", 1))
-    lines = textwrap.fill(tied, max(16, int(points / 6)), break_long_words=False)
+    fits = max(map(len, tied.split(" "))) <= wide
+    lines = textwrap.fill(tied if fits else text, wide, break_long_words=False)
     return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 

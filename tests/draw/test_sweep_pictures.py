@@ -27,7 +27,6 @@ def interrupted(twin):
     """A sweep of which the last third did not run, as a stop leaves it."""
     table = swept(twin, {"magnet.Br": np.linspace(1, 1.4, 12), "rotor.gap": np.linspace(3e-4, 1e-3, 8)})
     table.block[64:, -1], table.block[64:, 2:-1] = views.CANCELLED, np.nan
-    table.complete = False
     return table
 
 
@@ -55,6 +54,9 @@ SWEEPS = {
     ),
     "Sobol": lambda t: swept(t, plans.sobol({k: RANGES[k] for k in ("magnet.Br", "rotor.gap")}, 64)),
     "Sobol of three": lambda t: swept(t, plans.sobol(RANGES, 64)),
+    "Sobol of long names": lambda t: swept(
+        t, plans.sobol({"stator.winding_thickness": (1e-3, 2e-3), "winding.wire_diameter": (3e-4, 6e-4), **RANGES}, 32)
+    ),
     "random of one": lambda t: swept(t, plans.random({"magnet.Br": (1.0, 1.4)}, 20)),
     "choice": lambda t: swept(t, {"magnet.shape": ["arc", "flat_base"], "rotor.gap": np.linspace(3e-4, 1e-3, 8)}),
     "choice alone": lambda t: swept(t, {"magnet.shape": ["arc", "flat_base"]}),
