@@ -41,6 +41,13 @@ class ClearTextWarning(UserWarning):
     """A password or token goes over the network where everybody on the way can read it."""
 
 
+class UnknownNameError(KeyError):
+    """A channel or column that a result does not have; the message names the nearest that it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class StoreError(ValueError):
     """A store that cannot be opened, read or written."""
 

@@ -70,8 +70,9 @@ int blamed_row(pp_status status, const pp_params *params, int row);
 PyObject *refusal_hint(pp_status status, const pp_params *params, int row);
 /* AttributeError for a field that a group lacks, with the one that was meant. */
 void raise_no_field(const char *group, PyObject *name);
-/* Converts and checks a Python value for row i; -1 with an exception set when it does not fit. */
-int param_from_python(int row, PyObject *value, double *out);
+/* Converts and checks a Python value for row i; -1 with an exception set when it does not fit.
+ * named: a choice goes by its name only, not by its position. */
+int param_from_python(int row, PyObject *value, bool named, double *out);
 /* Sets an attribute of `module` to a type made from the spec; NULL with an exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
 

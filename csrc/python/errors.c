@@ -134,7 +134,7 @@ static int choice_from_python(int row, PyObject *value, double *out)
     return 0;
 }
 
-/* ValueError for what is no number: True, a text, a list; a choice goes by its name. */
+/* ValueError for what is no number: True, a text, a list. */
 static void raise_kind(int row, PyObject *value)
 {
     const pp_param_info *info = pp_param_at(row);
@@ -147,12 +147,12 @@ static void raise_kind(int row, PyObject *value)
     Py_XDECREF(unit);
 }
 
-int param_from_python(int row, PyObject *value, double *out)
+int param_from_python(int row, PyObject *value, bool named, double *out)
 {
     const bool choice = pp_param_at(row)->kind == PP_KIND_CHOICE;
     if (choice && PyUnicode_Check(value))
         return choice_from_python(row, value, out);
-    if (choice || PyBool_Check(value) || PyArray_IsScalar(value, Bool)) {
+    if ((choice && named) || PyBool_Check(value) || PyArray_IsScalar(value, Bool)) {
         raise_kind(row, value);
         return -1;
     }

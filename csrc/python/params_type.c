@@ -28,7 +28,7 @@ static int field_set(PyObject *self, PyObject *value, void *row)
                      pp_param_at(i)->field);
         return -1;
     }
-    return param_from_python(i, value, value_of(((group_object *)self)->owner, i));
+    return param_from_python(i, value, true, value_of(((group_object *)self)->owner, i));
 }
 
 /* Attributes of each group: getset_stator[] and so on, the closure being the row of the table. */
@@ -157,7 +157,7 @@ static PyObject *params_set(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     }
     int row = row_of(args[0]);
-    if (row < 0 || param_from_python(row, args[1], value_of((params_object *)self, row)) < 0)
+    if (row < 0 || param_from_python(row, args[1], false, value_of((params_object *)self, row)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -199,7 +199,9 @@ static PyMethodDef params_methods[] = {
     {"get", params_get, METH_O,
      "get($self, name, /)\n--\n\nValue of \"group.field\": float, int or the name of a choice."},
     {"set", AS_METHOD(params_set), METH_FASTCALL,
-     "set($self, name, value, /)\n--\n\nSets \"group.field\"; ValueError names the range."},
+     "set($self, name, value, /)\n--\n\n"
+     "Sets \"group.field\"; ValueError names the range. A choice goes by its name, or by its "
+     "position as a sweep has it."},
     {"update", params_update, METH_O,
      "update($self, other, /)\n--\n\nTakes over every value of another Params."},
     {"values", params_values, METH_NOARGS,

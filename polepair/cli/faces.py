@@ -24,11 +24,12 @@ from .common import FILE, JSON, SET, Progress, chosen_motor, say
 @JSON
 def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
+    from ..faces.inputs import SPIN_UP
     from ..faces.report import write_report
     from ..run.sweeps import load_table
 
     m = chosen_motor(motor, settings)
-    result = _run_of(run_file, m) if run_file else Twin(m).run(0.5)
+    result = _run_of(run_file, m, SPIN_UP) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
     if table:
         axes = table.about.get("axes")
@@ -39,14 +40,11 @@ def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     say(as_json, {"out": str(path)}, [f"{m.name}: {path}"])
 
 
-def _run_of(path, motor):
-    """A run of this motor; FileError for another result, and for one of another motor or other values."""
-    from ..run.result import Result
+def _run_of(path, motor, channels):
+    """A run of this motor with these channels; FileError for another result, another motor or other values."""
+    from ..faces.inputs import read_run
 
-    result = Result.load(path)
-    kind = provenance.kind(result.about, result.names)
-    if kind != "run":
-        raise FileError(f"{path}: a{'n' if kind[:1] in 'aeio' else ''} {kind}, expected the result of polepair run")
+    result = read_run(path, channels)
     _same_motor(result.about, motor, path)
     return result
 
@@ -59,6 +57,8 @@ def _same_motor(about: dict, motor, path, without=()) -> None:
 
 def _cad_of(path, motor) -> dict | None:
     """What `polepair design` wrote of the solids of this motor."""
+    from ..faces.inputs import checked_cad
+
     try:
         read = json.loads(read_text(path))
     except (ValueError, RecursionError) as e:
@@ -66,7 +66,10 @@ def _cad_of(path, motor) -> dict | None:
     if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
         raise FileError(f"{path}: expected the motor.json of polepair design")
     _same_motor(read, motor, path, provenance.NOT_THE_MOTOR)
-    return read.get("cad")
+    try:
+        return read.get("cad") and checked_cad(read["cad"])
+    except ValueError as e:
+        raise FileError(f"{path}: {e}") from None
 
 
 @click.command()
@@ -80,9 +83,12 @@ def _cad_of(path, motor) -> dict | None:
 def film(motor, run_file, out, seconds, slow, settings, as_json):
     """A short clip of the spin-up, rendered by Blender without a display."""
     from ..faces.film import make_film
+    from ..faces.inputs import TURNING
 
+    if out.suffix != ".mp4":
+        raise ValueError(f"{plain(out, 200)}: expected a clip named .mp4")
     m = chosen_motor(motor, settings)
-    result = _run_of(run_file, m) if run_file else Twin(m).run(0.5)
+    result = _run_of(run_file, m, TURNING) if run_file else Twin(m).run(0.5)
     with Progress("rendering", as_json):
         data = make_film(m, result, out, seconds, slow)
     say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])

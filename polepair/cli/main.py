@@ -52,8 +52,8 @@ class Commands(click.Group):
         try:
             with told_warnings():
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise Interrupted(f"{ctx.invoked_subcommand}: interrupted before it ended") from None
+        except KeyboardInterrupt as e:
+            raise Interrupted(f"{ctx.invoked_subcommand}: interrupted before it ended") from e
 
     def main(self, args=None, prog_name=None, complete_var=None, standalone_mode=True, **extra):
         """Runs the command line and ends the process; with standalone_mode off, errors are raised as they are."""
@@ -108,7 +108,7 @@ def _ended(e: BaseException) -> int:
     if isinstance(e, (KeyboardInterrupt, click.Abort)):
         return _line("interrupted before it began", INTERRUPTED)
     if isinstance(e, MemoryError):
-        return _line(f"memory: {e or 'too little is free'}, expected fewer rows, cases or channels", WORLD)
+        return _line(f"memory: {str(e) or 'too little is free'}, expected fewer rows, cases or channels", WORLD)
     return _defect(e)
 
 
@@ -150,7 +150,7 @@ def _defect(e: BaseException) -> int:
     return _line(f"{text}: expected none, please report it with what POLEPAIR_DEBUG=1 shows", DEFECT)
 
 
-@click.group(cls=Commands, invoke_without_command=True)
+@click.group("polepair", cls=Commands, invoke_without_command=True)
 @click.version_option(_core.version)
 @click.pass_context
 def main(ctx):

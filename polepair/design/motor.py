@@ -2,11 +2,13 @@
 
 import json
 import math
+import os
 import tomllib
 from importlib import resources
 from pathlib import Path
 
 from .. import _core
+from ..arguments import PATH, TEXT, a, takes
 from ..errors import FileError, nearest, plain
 from ..files import read_text, write_text
 from ..table import groups, matching, parameters
@@ -72,6 +74,7 @@ class Motor(_core.Params):
             doc.setdefault(group, {})[field] = value
         return "\n".join(_toml(doc))
 
+    @takes(path=PATH)
     def save(self, path) -> None:
         """Writes `dumps()` to a file."""
         write_text(path, self.dumps())
@@ -92,6 +95,9 @@ def _no_attribute(name: str) -> AttributeError:
     hint = f", did you mean motor.{found}?" if found else nearest(name, known).replace("mean ", "mean motor.")
     wanted = hint or ", expected motor.GROUP.FIELD as in polepair.parameters()"
     return AttributeError(f"motor.{plain(name, 100)}: no such attribute{wanted}")
+
+
+MOTOR = a("a Motor, as pp.load gives it", Motor)
 
 
 def _toml(doc: dict):
@@ -123,6 +129,7 @@ def catalogue() -> dict[str, Path]:
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 
+@takes(name_or_path=a("the name of a motor, or of its file", str, os.PathLike))
 def load(name_or_path) -> Motor:
     """A motor from the catalogue or from a TOML file. FileError names file, key, value and what was expected."""
     if "://" in str(name_or_path):  # which may hold a password
@@ -136,6 +143,7 @@ def load(name_or_path) -> Motor:
     return loads(read_text(path), str(path), path.stem)
 
 
+@takes(text=TEXT, where=TEXT, name=TEXT)
 def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     """A motor from the text of a motor file; `where` names it in errors."""
     if text.count(".") > DOTS_MAX:  # the parser's time goes with the square of a key's parts

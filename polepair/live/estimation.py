@@ -2,13 +2,16 @@
 
 import json
 import time
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from .. import _core
-from ..errors import DivergedError, FileError
+from ..arguments import FLAG, PATH, TEXT, a, number, takes
+from ..design.motor import MOTOR
+from ..errors import DivergedError, FileError, plain
 from ..files import replacing
 from ..run import provenance, saved
 from ..run.result import Result
@@ -55,6 +58,7 @@ def load_estimate(path, columns) -> Estimate:
     return Estimate(tuple(columns), np.column_stack(list(columns.values())), {"kind": "estimate", **about})
 
 
+@takes(path=PATH)
 def read_record(path) -> dict[str, np.ndarray]:
     """Columns of a record: .npz with one array per column, .csv with a header, or a saved Result."""
     path = Path(path)
@@ -68,14 +72,24 @@ def read_record(path) -> dict[str, np.ndarray]:
         if columns.keys() != saved.NEW and columns.keys() != saved.OLD:
             return columns
     result = Result.load(path)
+    if "status" in result:
+        raise FileError(f"{path}: a sweep, expected {wanted}")
     return {n: result[n] for n in result.names}
+
+
+def _without(name: str, record) -> str:
+    has = plain(", ".join(record) or "none", 200)
+    run = (
+        "; it is a run of a twin, which polepair live --replay shows" if {"ud", "uq", "id", "iq"} & set(record) else ""
+    )
+    return f"no column {name}, expected {' '.join(RECORD)}, got {has}{run}"
 
 
 def checked(record, where="record") -> list[np.ndarray]:
     """The five columns as float64; ValueError names what is wrong."""
     for name in RECORD:
         if name not in record:
-            raise ValueError(f"{where}: no column {name}, expected {' '.join(RECORD)}")
+            raise ValueError(f"{where}: {_without(name, record)}")
     columns = [np.ascontiguousarray(record[n], dtype=float) for n in RECORD]
     rows = columns[0].size
     for name, c in zip(RECORD, columns, strict=True):
@@ -150,6 +164,8 @@ def best_observer(motor, columns, noise: float, adapt: bool, unscented: bool = F
     return min(found, key=misfit)
 
 
+@takes(motor=MOTOR, record=a("columns by name in a dict, or a Result", Mapping, Result), adapt=FLAG, method=TEXT,
+       noise=number(0.0, wanted="a number above 0, in A"))  # fmt: skip
 def estimate(motor, record, adapt: bool = True, noise: float | None = None, method: str = "ekf") -> Estimate:
     """Speed, angle, load torque and the rest of a record, with their standard deviations.
 

@@ -146,6 +146,8 @@ def _axis(name: str, values) -> np.ndarray:
     row = parameter(name)
     listed = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     for k, v in enumerate(listed):
+        if isinstance(v, (bool, np.bool_)):
+            raise ValueError(f"{name}: expected numbers ({v})")
         if isinstance(v, str):
             if v not in row.choices:
                 wanted = f"one of {', '.join(row.choices)}" if row.choices else "a number"

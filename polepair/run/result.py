@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, nearest, plain
+from ..arguments import NAMES, PATH, takes
+from ..errors import FileError, UnknownNameError, nearest, plain
 from ..files import replacing
 from ..table import channels
 from . import saved
@@ -37,12 +38,12 @@ class Result:
         self._about = about
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._column:
-            raise KeyError(f"{name}: not recorded{nearest(name, self.names)}")
+        if not isinstance(name, str) or name not in self._column:
+            raise UnknownNameError(f"{plain(name, 100)}: not recorded{nearest(name, self.names)}")
         return self.block[:, self._column[name]]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._column
+        return isinstance(name, str) and name in self._column
 
     def __len__(self) -> int:
         return len(self.block)
@@ -62,6 +63,7 @@ class Result:
         spent = last["copper"] + last["friction"] + last["load"] + last["stored"] - first
         return float((last["in"] - spent) / max(abs(last["in"]), 1e-300))
 
+    @takes(path=PATH)
     def save(self, path) -> None:
         """Writes .parquet (needs pyarrow), .npz or .csv, whole or not at all."""
         path = saved.writable(path)
@@ -76,6 +78,7 @@ class Result:
                 saved.write_csv(scratch, self.names, units, self.block)
 
     @classmethod
+    @takes(path=PATH)
     def load(cls, path) -> "Result":
         """Reads what `save` wrote (.parquet or .npz); FileError for anything else, damaged files included."""
         path = Path(path)
@@ -91,6 +94,7 @@ class Result:
             raise FileError(f"{path}: format {plain(about.get('format'), 40)}, expected {FORMAT}")
         return cls(names, block, about)
 
+    @takes(names=NAMES)
     def plot(self, names=("omega_m", "torque", "iq"), path=None):
         """Channels over time as a matplotlib figure; written to `path` if given."""
         from ..draw.plots import time_series

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import PATH, takes
 from ..errors import FileError
 from ..table import channels, derived, parameters
 from . import executors, provenance
@@ -57,6 +58,7 @@ class SweepTable(Result):
         return f"SweepTable({len(self)} cases, {len(self.failed)} failed: {', '.join(self.names)})"
 
 
+@takes(path=PATH)
 def load_table(path) -> SweepTable:
     """Reads a saved sweep."""
     result = Result.load(path)

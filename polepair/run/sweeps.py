@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _core
+from ..arguments import CALL, FLAG, NAMES, NUMBER, PATH, TEXT, a, having, takes, whole
+from ..design.motor import MOTOR
 from ..errors import nearest, taken
 from ..table import channels, derived, parameters
 from . import executors, plans, provenance, saved
@@ -67,6 +69,12 @@ class Options(NamedTuple):
     save_every: float = 30.0
 
 
+TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
+EXECUTOR = having("an executor, as concurrent.futures has them", "submit")
+
+
+@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH, out=PATH,
+       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1), save_every=NUMBER)  # fmt: skip
 def sweep(
     twin: Twin,
     axes,
@@ -185,6 +193,7 @@ def _trace(twin, names, t_end: float, given: Options) -> executors.Trace | None:
     return executors.Trace(channel_columns(given.trace)[1], given.every, rows)
 
 
+@takes(motor=MOTOR, fields=NAMES)
 def derive_sweep(motor, axes, fields=None) -> SweepTable:
     """Derives every case without running it: geometry to constants, mass and inertia, at C speed."""
     began = time.time()

@@ -6,7 +6,8 @@ import time
 import numpy as np
 
 from .. import _core
-from ..design.motor import Motor
+from ..arguments import CALL, NAMES, NUMBER, TEXT, Need, takes, whole
+from ..design.motor import MOTOR, Motor
 from ..errors import DivergedError, nearest
 from ..table import channels
 from . import provenance
@@ -29,6 +30,15 @@ def _given(**names) -> Settings:
     return Settings({k.replace("__", "."): v for k, v in names.items() if v is not None})
 
 
+def _of(*groups: str) -> Need:
+    """Settings whose keys are of these groups."""
+    wanted = " or ".join(f"{g}.FIELD" for g in groups)
+    made = "pp.Load(...)" if "load" in groups else "pp.Foc(...) or pp.SixStep(...)"
+    known = lambda name: isinstance(name, str) and name.partition(".")[0] in groups  # noqa: E731
+    return Need(f"settings of {wanted}, as {made} gives them", lambda v: isinstance(v, dict) and all(map(known, v)))
+
+
+@takes(speed=NUMBER, ramp=NUMBER, torque_max=NUMBER, strategy=TEXT, alpha_c=NUMBER, alpha_s=NUMBER)
 def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alpha_s=None) -> Settings:
     """Field-oriented control: speed reference [rad/s], its slope [rad/s^2], torque limit [N m], "id0" or "mtpa"."""
     return _given(
@@ -42,6 +52,7 @@ def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alp
     )
 
 
+@takes(speed=NUMBER, duty=NUMBER, ramp=NUMBER, alpha_s=NUMBER)
 def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:
     """Six-step commutation: a fixed duty (default 1), or a speed reference [rad/s] held by a PI controller."""
     closed = "yes" if speed is not None else "no"
@@ -55,11 +66,13 @@ def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:
     )
 
 
+@takes(torque=NUMBER, t_on=NUMBER, viscous=NUMBER, coulomb=NUMBER, J=NUMBER)
 def Load(torque=None, t_on=None, viscous=None, coulomb=None, J=None) -> Settings:
     """Constant torque [N m] from t_on [s] on, viscous [N m s] and Coulomb [N m] torque, inertia [kg m^2]."""
     return _given(load__torque=torque, load__t_on=t_on, load__viscous=viscous, load__coulomb=coulomb, load__J=J)
 
 
+@takes(k=NUMBER, J=NUMBER)
 def Propeller(k, J=None) -> Settings:
     """Torque k omega^2 [N m s^2] and inertia [kg m^2]."""
     return _given(load__quadratic=k, load__J=J)
@@ -68,9 +81,8 @@ def Propeller(k, J=None) -> Settings:
 class Twin:
     """A motor, its control and its load. `params` is the twin's own copy of the motor's parameters."""
 
+    @takes(motor=MOTOR, control=_of("control", "drive"), load=_of("load"))
     def __init__(self, motor: Motor, control: Settings | None = None, load: Settings | None = None):
-        if not isinstance(motor, Motor):
-            raise TypeError(f"Twin of {motor!r}: expected a Motor, as pp.load gives it")
         self.params = motor.copy()
         for name, value in {**(control or {}), **(load or {})}.items():
             self.params.set(name, value)
@@ -82,6 +94,7 @@ class Twin:
         """The C twin at rest, for stepping by hand; `nominal` (a Derived) is the machine its controller is tuned to."""
         return _core.Twin(self.params, nominal)
 
+    @takes(t_end=NUMBER, record=NAMES, every=whole(1), progress=CALL, fine=whole(1))
     def run(
         self, t_end: float, record=ALL, every: int = 1, progress=None, nominal=None, out=None, fine: int = 1
     ) -> Result:

@@ -180,9 +180,9 @@ def test_a_store_is_shown(tmp_path):
         (("report", "spmloss-18s16p", "--run", "plain.npz"), f"stator.slots = 12 in {{}} of {MOTOR}, 18 in the motor"),
         (("report", "spmloss-18s16p", "--sweep", "s.npz"), f"stator.slots = 12 in {{}} of {MOTOR}, 18 in the motor"),
         (("report", MOTOR, "--cad", "d/motor.json"), "magnet.Br = 1.1 T in {}, 1.28 T in the motor"),
-        (("report", MOTOR, "--run", "s.npz"), "{}: a sweep, expected the result of polepair run"),
-        (("film", MOTOR, "--run", "s.npz"), "{}: a sweep, expected the result of polepair run"),
-        (("report", MOTOR, "--run", "e.parquet"), "{}: an estimate, expected the result of polepair run"),
+        (("report", MOTOR, "--run", "s.npz"), "{}: a sweep, expected a run as polepair run writes it"),
+        (("film", MOTOR, "--run", "s.npz"), "{}: a sweep, expected a run as polepair run writes it"),
+        (("report", MOTOR, "--run", "e.parquet"), "{}: no channel torque, expected a run"),
         (("report", MOTOR, "--sweep", "plain.npz"), "{}: not a sweep but a run, expected the result of polepair sweep"),
     ],
 )
