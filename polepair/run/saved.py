@@ -3,6 +3,7 @@
 A digest over names, numbers and metadata is stored in every file; files from before it open without.
 """
 
+import errno
 import hashlib
 import itertools
 import json
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, plain
+from ..errors import DiskError, FileError, plain
 from .memory import SMALL, free_memory
 
 MEMBERS_MAX = 4096  # arrays in an .npz file
@@ -38,9 +39,9 @@ def writable(path, suffixes=(".parquet", ".npz", ".csv")) -> Path:
     if path.suffix == ".parquet":
         need_pyarrow(path)
     if not os.path.isdir(path.parent):
-        raise FileError(f"{path}: cannot write here (no such folder)")
+        raise FileError(f"{path}: cannot write here ({os.strerror(errno.ENOENT)})")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise FileError(f"{path}: cannot write here (its folder is not for writing)")
+        raise DiskError(f"{path}: cannot write here ({os.strerror(errno.EACCES)})")
     return path
 
 

@@ -182,7 +182,7 @@ def test_a_store_is_shown(tmp_path):
         (("report", MOTOR, "--cad", "d/motor.json"), "magnet.Br = 1.1 T in {}, 1.28 T in the motor"),
         (("report", MOTOR, "--run", "s.npz"), "{}: a sweep, expected a run as polepair run writes it"),
         (("film", MOTOR, "--run", "s.npz"), "{}: a sweep, expected a run as polepair run writes it"),
-        (("report", MOTOR, "--run", "e.parquet"), "{}: no channel torque, expected a run"),
+        (("report", MOTOR, "--run", "e.parquet"), "{}: no channel ia, expected a run"),
         (("report", MOTOR, "--sweep", "plain.npz"), "{}: not a sweep but a run, expected the result of polepair sweep"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Sweeps as processes that are interrupted or killed: what is kept, what is said, and that they go on to the same bits."""
+"""Sweeps as processes that are interrupted or killed: what is kept and said, and that they go on to the same bits."""
 
 import os
 import random
