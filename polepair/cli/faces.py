@@ -41,7 +41,7 @@ def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
 
 
 def _run_of(path, motor, channels):
-    """A run of this motor; FileError for another result, and for one of another motor or other values."""
+    """A run of this motor with these channels; FileError for another result, another motor or other values."""
     from ..faces.inputs import read_run
 
     result = read_run(path, channels)
