@@ -55,7 +55,7 @@ def _listed(option: str, text: str | None, table):
 
 
 def _run_of(path, motor, channels):
-    """A run of this motor; FileError for another result, and for one of another motor or other values."""
+    """A run of this motor with these channels; FileError for another result, another motor or other values."""
     from ..faces.inputs import read_run
 
     result = read_run(path, channels)

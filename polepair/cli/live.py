@@ -284,9 +284,14 @@ def recorded(path, stream=None) -> dict:
 @JSON
 def broker_config(assets, out, no_tls, as_json, **options):
     """A mosquitto configuration for ASSETS: persistence, queues, access lists, TLS and a user each."""
-    from ..live.broker import write_config
+    from ..live.broker import closed_folder, write_config
 
     files = write_config(out, assets, tls=not no_tls, **options)
+    closed = closed_folder(out)
+    if closed:
+        tell(
+            f"warning: {closed}: the user mosquitto may not enter, expected the folder elsewhere (or chmod o+x {closed})"
+        )
     data = {k: str(v) for k, v in files.items()}
     say(as_json, data, [f"{k}: {v}" for k, v in data.items()] + [f"start: mosquitto -c {files['configuration']}"])
 

@@ -119,7 +119,7 @@ def _store(file: Path):
 
     with Store(file) as store:
         streams = [_stream(store, row) for row in store.rows_of_streams()]
-    lines = [f"{file}: a store of recordings, {len(streams)} streams"]
+    lines = [f"{file}: a store of recordings, {len(streams)} stream{'s' if len(streams) != 1 else ''}"]
     for s in streams:
         said = f"{s['rows']:,} rows of {', '.join(s['channels'])}"
         lines.append(f"  {s['name']}: {said}; {s['format']}, {s['from']} to {s['to']}")
@@ -148,7 +148,8 @@ def rerun(file, out, as_json):
     The exit code is 1 when they are not equal.
     """
     if file.suffix not in (".parquet", ".npz"):
-        raise FileError(f"{file}: cannot be made again, expected a run, sweep or estimate (.parquet or .npz)")
+        wanted = "expected a run, sweep or estimate (.parquet or .npz): a recording cannot be made again"
+        raise FileError(f"{file}: {wanted}")
     if out:
         saved.writable(out)
     old = opened(file)
@@ -171,7 +172,7 @@ def _again(file: Path, old: Result, progress) -> Result:
     kind = provenance.kind(about, old.names)
     makers = {"run": _run, "sweep": _sweep, "derive": _derive, "estimate": _estimate}
     if kind not in makers:
-        raise FileError(f"{file}: a {kind}, expected a run, sweep or estimate: a recording cannot be made again")
+        raise FileError(f"{file}: a {kind}, expected a run, sweep or estimate")
     motor = provenance.motor_of(about, file)
     try:
         return makers[kind](file, motor, old, progress)
@@ -195,19 +196,20 @@ def _run(file, motor, old, progress) -> Result:
 def _axes(old):
     """The cases of a table: its first columns."""
     names = tuple(old.about["axes"])
-    if names != old.names[: len(names)]:
-        raise ValueError("other axes than columns")
+    if names != old.names[: len(names)] or "status" not in old:
+        raise ValueError("other columns than a sweep's")
     return names, old.block[:, : len(names)]
 
 
 def _sweep(file, motor, old, progress) -> Result:
     from ..run.sweeps import sweep
 
+    cases = _axes(old)
     if not old.complete:
         raise FileError(f"{file}: {int(old.unfinished.sum()):,} of {len(old):,} cases were not run, expected all")
     about = old.about
     options = {"record": about["record"], "retune": about["retune"], "mode": about["mode"]}
-    table = sweep(Twin(motor), _axes(old), about["t_end"], progress=progress, **options)
+    table = sweep(Twin(motor), cases, about["t_end"], progress=progress, **options)
     if not table.complete:
         raise KeyboardInterrupt
     return table

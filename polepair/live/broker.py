@@ -173,6 +173,13 @@ def _check_way(path: Path) -> None:
             raise FileError(f"{place}: can be written by everybody, expected a folder out of reach of others")
 
 
+def closed_folder(folder) -> Path | None:
+    """The folder on the way to a configuration made by root that mosquitto, as its own user, may not enter."""
+    owner = _mosquitto()
+    places = Path(os.path.abspath(folder)).parents if owner else ()
+    return next((p for p in places if not p.stat().st_mode & 0o001 and p.stat().st_uid != owner[0]), None)
+
+
 def _openssl(*arguments: str, within: Folder) -> None:
     here = f"/proc/self/fd/{within.fd}"  # the folder that was checked, whatever its name has become since
     done = subprocess.run(["openssl", *arguments], cwd=here, capture_output=True, text=True, umask=0o077)

@@ -118,7 +118,7 @@ class Filling:
         try:
             parts.write(cases, self.block[cases, len(self.names) :], failed, self.before + self.elapsed())
         except FileError as e:
-            raise FileError(f"{e}; {self._where_kept(parts)}") from e
+            raise type(e)(f"{e}; {self._where_kept(parts)}") from e
         self._unsaved = []
 
     def _where_kept(self, parts: Parts) -> str:
@@ -139,7 +139,7 @@ class Filling:
             self.table().save(path)
         except FileError as e:
             self._rescue(parts)
-            raise FileError(f"{e}; {self._where_kept(parts)}") from e
+            raise type(e)(f"{e}; {self._where_kept(parts)}") from e
         except BaseException:
             self._rescue(parts)
             raise

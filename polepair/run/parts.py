@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DiskError, FileError, plain
-from ..files import SCRATCH, read_text, write_text
+from ..errors import FileError, plain
+from ..files import SCRATCH, read_text, refusal, write_text
 from .result import FORMAT, Result
 
 PART = re.compile(r"[0-9]{6,}\.npz")
@@ -80,9 +80,9 @@ class Parts:
             except FileNotFoundError as e:
                 if self.path.parent.is_dir():  # its last user took it away just now
                     continue
-                raise FileError(f"{self.folder}: cannot write here ({e.strerror})") from None
+                raise refusal(self.folder, e, "cannot write here") from None
             except OSError as e:
-                raise DiskError(f"{self.folder}: {e.strerror}, expected a place to write into") from None
+                raise refusal(self.folder, e, "cannot write here") from None
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

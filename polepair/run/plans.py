@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import FileError, plain
 from ..table import parameter
+from ..units import to_si
 from .memory import SMALL, free_memory
 
 Cases = tuple[tuple[str, ...], np.ndarray]
@@ -60,11 +61,11 @@ def sobol(ranges, count: int, seed: int = 0) -> Cases:
 
 
 def table(path) -> Cases:
-    """The cases in a .csv file whose header holds the parameters' names (units in brackets are ignored)."""
+    """The cases in a .csv file whose header holds the parameters' names; units in brackets where they are not SI."""
     path = Path(path)
     try:
         with open(path, encoding="utf-8") as f:
-            names = tuple(h.split("[")[0].strip() for h in f.readline().strip().split(","))
+            names, units = zip(*map(_head, f.readline().strip().split(",")), strict=True)
             rows = np.loadtxt(f, delimiter=",", ndmin=2)
     except FileNotFoundError:
         raise FileError(f"{path}: no such file") from None
@@ -72,7 +73,26 @@ def table(path) -> Cases:
         raise FileError(f"{path}: not a table of numbers ({plain(e, 200)})") from None
     except OSError as e:
         raise FileError(f"{path}: {e.strerror}") from None
-    return checked(Plan(names, rows, {"kind": "table", "file": str(path)}), str(path))
+    plan = checked(Plan(names, rows, {"kind": "table", "file": str(path)}), str(path))
+    for k, unit in enumerate(units):
+        plan[1][:, k] = _in_si(plan[1][:, k], unit, parameter(names[k]), path)
+    return plan
+
+
+def _head(text: str) -> tuple[str, str]:
+    """Name and unit of a column."""
+    name, _, unit = text.partition("[")
+    return name.strip(), unit.partition("]")[0].strip()
+
+
+def _in_si(column: np.ndarray, unit: str, row, path) -> np.ndarray:
+    if unit in ("", "1", row.unit):
+        return column
+    try:
+        zero, one = (to_si(f"{k} {unit}", row.unit) for k in (0, 1))
+    except ValueError as e:
+        raise FileError(f"{path}: {row.name} [{plain(unit, 64)}]: {e}") from None
+    return column * (one - zero) + zero
 
 
 def checked(cases, where: str = "sweep") -> Cases:

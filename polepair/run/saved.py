@@ -3,6 +3,7 @@
 A digest over names, numbers and metadata is stored in every file; files from before it open without.
 """
 
+import errno
 import hashlib
 import itertools
 import json
@@ -38,9 +39,9 @@ def writable(path, suffixes=(".parquet", ".npz", ".csv")) -> Path:
     if path.suffix == ".parquet":
         need_pyarrow(path)
     if not os.path.isdir(path.parent):
-        raise FileError(f"{path}: cannot write here (no such folder)")
+        raise FileError(f"{path}: cannot write here ({os.strerror(errno.ENOENT)})")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise DiskError(f"{path}: Permission denied, expected a folder to write into")
+        raise DiskError(f"{path}: cannot write here ({os.strerror(errno.EACCES)})")
     return path
 
 

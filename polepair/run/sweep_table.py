@@ -63,7 +63,8 @@ def load_table(path) -> SweepTable:
     """Reads a saved sweep."""
     result = Result.load(path)
     if "status" not in result:
-        raise FileError(f"{Path(path)}: a {provenance.kind(result.about, result.names)}, expected a sweep")
+        kind = provenance.kind(result.about, result.names)
+        raise FileError(f"{Path(path)}: not a sweep but a {kind}, expected the result of polepair sweep")
     return as_table(result)
 
 

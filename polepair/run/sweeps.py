@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import _core
-from ..arguments import CALL, FLAG, NAMES, NUMBER, PATH, TEXT, a, having, number, takes, whole
+from ..arguments import CALL, FLAG, NAMES, NUMBER, PATH, TEXT, a, having, takes, whole
 from ..design.motor import MOTOR
 from ..errors import nearest, taken
 from ..table import channels, derived, parameters
@@ -73,8 +73,8 @@ TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
 EXECUTOR = having("an executor, as concurrent.futures has them", "submit")
 
 
-@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, threads=whole(1), progress=CALL, mode=TEXT, resume=PATH,
-       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1), out=PATH, save_every=number(0))  # fmt: skip
+@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH, out=PATH,
+       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1), save_every=NUMBER)  # fmt: skip
 def sweep(
     twin: Twin,
     axes,

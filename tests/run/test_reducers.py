@@ -262,7 +262,7 @@ def test_a_sweep_goes_on_where_it_stopped(tmp_path):
     with pytest.raises(ValueError, match="cannot be kept with resume"):
         spread(None, resume=path, trace=["iq"])
     pp.Twin(pp.load("outrunner-12s14p")).run(0.001, ["iq"]).save(path)
-    with pytest.raises(pp.FileError, match="a run, expected a sweep"):
+    with pytest.raises(pp.FileError, match="not a sweep but a run"):
         pp.load_table(path)
 
 
