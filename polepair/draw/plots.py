@@ -196,16 +196,18 @@ def _limit(ax, m, unit, speed, torque):
     beyond = np.broadcast_to(beyond, m.torque.shape)
     edge, line, reach = beyond[-1], unit.of(m.torque_limit), getattr(m, "torque_reach", None)
     held = np.where(edge, np.nan, line) if reach is None else unit.of(reach)
-    ax.plot(m.omega_m * RPM, held, color=INK, linewidth=1.8, label="torque limit")
+    ended = np.append(False, held[:-1] == 0)  # from where it is nothing, no line along the axis
+    told = "controller's limit" if beyond.any() else "torque limit"
+    ax.plot(m.omega_m * RPM, np.where(ended, np.nan, held), color=INK, linewidth=1.8, label=told)
     if not beyond.any():
         return
     joined = edge | np.append(edge[1:], False)
-    ax.plot(m.omega_m * RPM, np.where(joined, line, np.nan), "--", color=INK, linewidth=1.4, label="limit if weakened")
+    ax.plot(m.omega_m * RPM, np.where(joined, line, np.nan), "--", color=INK, linewidth=1.4, label="motor's limit")
     from matplotlib import rc_context
 
     with rc_context({"hatch.color": "#ffffff", "hatch.linewidth": 1.0}):
         ax.contourf(speed, torque, beyond.astype(float), levels=[0.5, 1.5], colors="#ffffff66", hatches=["//"])
-    ax.fill_between([], [], color="#9fb3c8", hatch="//", edgecolor="white", label="needs field weakening")
+        ax.fill_between([], [], facecolor="#9fb3c8", hatch="///", linewidth=0, label="needs field weakening")
 
 
 def solid_picture(parts, turn: float = -50.0, tilt: float = 28.0):
