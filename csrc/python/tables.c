@@ -2,6 +2,7 @@
 #include "core.h"
 
 #include "polepair/observe.h"
+#include "polepair/warnings.h"
 
 /* List of one tuple per row of a table. */
 static PyObject *table(int count, PyObject *(*row)(int))
@@ -53,6 +54,12 @@ static PyObject *status_row(int i)
     return Py_BuildValue("ss", pp_status_where((pp_status)i), pp_status_text((pp_status)i));
 }
 
+static PyObject *warning_row(int i)
+{
+    const pp_warning_info *info = pp_warning_at(i);
+    return Py_BuildValue("sss", info->code, info->where, info->text);
+}
+
 static PyObject *parameter_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     return table(PP_PARAM_COUNT, param_row);
@@ -83,6 +90,11 @@ static PyObject *status_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(un
     return table(PP_STATUS_COUNT, status_row);
 }
 
+static PyObject *warning_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_WARNING_COUNT, warning_row);
+}
+
 static PyMethodDef table_calls[] = {
     {"parameter_rows", parameter_rows, METH_NOARGS,
      "parameter_rows($module, /)\n--\n\n"
@@ -97,6 +109,8 @@ static PyMethodDef table_calls[] = {
      "estimate_rows($module, /)\n--\n\nVirtual sensors: (name, unit, doc) each."},
     {"status_rows", status_rows, METH_NOARGS,
      "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
+    {"warning_rows", warning_rows, METH_NOARGS,
+     "warning_rows($module, /)\n--\n\nDoubts about a run: (code, where, text) each."},
     {NULL, NULL, 0, NULL}};
 
 int add_tables(PyObject *module, module_state *Py_UNUSED(state))

@@ -29,8 +29,10 @@ def run(motor, t_end, out, every, settings, as_json):
         "final": last,
         "i_peak": float(result["i_s"].max()),
         "energy_residual": result.energy_residual,
+        "warnings": [str(w) for w in result.warnings],
         "out": str(out) if out else None,
     }
+    warn(as_json, result)
     text = f"{m.name}: {last['omega_m'] * RPM:.1f} rpm, {last['torque'] * 1e3:.4g} mN m, {last['i_s']:.4g} A"
     text += f" after {last['time']:g} s"
     say(
@@ -41,6 +43,12 @@ def run(motor, t_end, out, every, settings, as_json):
             + (f"; {out}" if out else "")
         ],
     )
+
+
+def warn(as_json: bool, result) -> None:
+    """The warnings of a run or sweep, a line each on the terminal's error stream; JSON has them in itself."""
+    for doubt in () if as_json else result.warnings:
+        click.echo(f"polepair: warning: {doubt}", err=True)
 
 
 def _axis(text: str):
@@ -92,7 +100,7 @@ def sweep(motor, axes, record, keep_tuning, out, settings, as_json, **options):
     if len(grid) != len(axes):
         raise ValueError("sweep: a parameter is named twice")
     with Progress("sweeping", as_json) as bar:
-        options |= {"record": record.split(","), "retune": not keep_tuning, "progress": bar}
+        options |= {"record": list(dict.fromkeys([*record.split(","), "warnings"])), "retune": not keep_tuning, "progress": bar}
         table = run_sweep(Twin(m), grid, **options)
     if out:
         table.save(out)
@@ -101,10 +109,12 @@ def sweep(motor, axes, record, keep_tuning, out, settings, as_json, **options):
         "cases": len(table),
         "failed": table.failed,
         "complete": table.complete,
+        "warnings": [str(w) for w in table.warnings],
         "out": str(out) if out else None,
     }
     if not out:
         data["columns"] = {n: [None if np.isnan(v) else v for v in table[n].tolist()] for n in table.names}
+    warn(as_json, table)
     lines = [f"{m.name}: {len(table)} cases, {len(table.failed)} refused" + (f"; {out}" if out else "")]
     lines += [f"  case {k}: {why}" for k, why in table.failed[:5]] + (["  ..."] if len(table.failed) > 5 else [])
     say(as_json, data, lines)

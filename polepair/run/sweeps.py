@@ -13,10 +13,11 @@ from ..table import channels, derived, parameters
 from . import executors, plans
 from .result import FORMAT, Result
 from .twin import Twin, channel_columns
+from .warnings import Doubt, in_cases
 
 MODES = ("exact", "fast", "single")
 REDUCERS = ("final", "mean", "rms", "min", "max", "peak", "settle")
-DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms")
+DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms", "warnings")
 
 
 class SweepTable(Result):
@@ -37,6 +38,11 @@ class SweepTable(Result):
         if self.trace is None:
             raise ValueError("this sweep kept no trace, expected sweep(..., trace=[channels])")
         return Result(self.traced, self.trace[case], {**self.about, "case": case})
+
+    @property
+    def warnings(self) -> list[Doubt]:
+        """What the cases doubt, a line for each kind; empty without a column `warnings`."""
+        return in_cases(self["warnings"]) if "warnings" in self else []
 
     def unit(self, name: str) -> str:
         """SI unit of a column."""
@@ -67,6 +73,9 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
     names = (record,) if isinstance(record, str) else tuple(record)
     rows = []
     for name in names:
+        if name == "warnings":
+            rows.append((channels()["omega_m"].index, len(REDUCERS)))
+            continue
         channel, _, reducer = name.partition(".")
         reducer = reducer or "final"
         if channel not in channels():
@@ -76,7 +85,7 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
         if reducer == "settle" and channel != "omega_m":
             raise ValueError(f"record: {name}: settle is for the speed, expected omega_m.settle")
         rows.append((channels()[channel].index, REDUCERS.index(reducer)))
-    full = tuple(n if "." in n else f"{n}.final" for n in names)
+    full = tuple(n if "." in n or n == "warnings" else f"{n}.final" for n in names)
     return full, np.array(rows, dtype=np.int32)
 
 
@@ -121,7 +130,7 @@ def sweep(
 
     axes: {name: values} for every combination, or the (names, rows) of a plan (pp.plans). record: outputs as
     "channel.reducer" (final, mean, rms, min, max, peak; omega_m.settle is the time until the speed stays within 2 % of
-    its reference). retune: each case tunes its controller to its own machine, else all keep the base machine's.
+    its reference), or "warnings", a bit for each row of warnings.def (polepair.run.warnings.codes names them). retune: each case tunes its controller to its own machine, else all keep the base machine's.
     progress(done, total) is called now and then. Options, by name (see Options):
 
     mode: "exact" gives the bits of single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float

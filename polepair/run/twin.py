@@ -8,6 +8,7 @@ from .. import _core
 from ..design.motor import Motor
 from ..errors import DivergedError, nearest
 from ..table import channels
+from . import warnings
 from .memory import SMALL, free_memory
 from .result import Result
 
@@ -88,7 +89,7 @@ class Twin:
         `progress(done, total)` is called now and then. DivergedError when the run leaves the finite numbers. `out`, a
         float64 array of rows x channels, is filled instead of a new one: many runs in a row save its page faults.
         `fine` > 1 gives that many rows in each period, between the samples by the continuous extension of the adaptive
-        steps (drive.rtol > 0).
+        steps (drive.rtol > 0). What the run doubts is in its `warnings`; StrictError where pp.strict() is on.
         """
         names, columns = channel_columns(record)
         twin = self.core(nominal)
@@ -109,7 +110,10 @@ class Twin:
                 raise DivergedError(f"{self.params.name}: {e}") from None
             if progress:
                 progress(last, rows)
-        return Result(names, block, {"motor": self.params.name, "period": twin.period * every / fine})
+        doubts = warnings.doubts(twin.warnings(), self.params)
+        warnings.need_none(self.params.name, doubts)
+        about = {"motor": self.params.name, "period": twin.period * every / fine}
+        return Result(names, block, about | {"warnings": warnings.stored(doubts)})
 
 
 def channel_columns(record) -> tuple[tuple[str, ...], np.ndarray]:

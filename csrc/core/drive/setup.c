@@ -26,7 +26,7 @@ static pp_status check_step(const pp_params *p, const pp_machine *m)
     const double turn = m->pole_pairs * pp_magnitude(p->control.speed_ref) * p->drive.period;
     if (p->drive.rtol == 0 && h * rate > 2)
         return PP_STEP_LARGE;
-    return has_reference(p) && turn > 0.5 * PP_PI ? PP_STEP_LARGE : PP_OK;
+    return has_reference(p) && turn > 0.5 * PP_PI ? PP_SPEED_REF_HIGH : PP_OK;
 }
 
 static pp_ramp ramp(const pp_params *p)

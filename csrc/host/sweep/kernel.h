@@ -12,6 +12,7 @@ typedef struct pp_case {
     long index, samples;
     int substeps;
     pp_kinds kinds;
+    double *end; /* pp_run of the scalar build: the state at the end */
 } pp_case;
 
 enum { PP_LANES_MAX = 32, PP_OUTPUTS_MAX = 32 };
