@@ -100,7 +100,11 @@ def sweep(motor, axes, record, keep_tuning, out, settings, as_json, **options):
     if len(grid) != len(axes):
         raise ValueError("sweep: a parameter is named twice")
     with Progress("sweeping", as_json) as bar:
-        options |= {"record": list(dict.fromkeys([*record.split(","), "warnings"])), "retune": not keep_tuning, "progress": bar}
+        options |= {
+            "record": list(dict.fromkeys([*record.split(","), "warnings"])),
+            "retune": not keep_tuning,
+            "progress": bar,
+        }
         table = run_sweep(Twin(m), grid, **options)
     if out:
         table.save(out)

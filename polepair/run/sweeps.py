@@ -10,10 +10,10 @@ import numpy as np
 from .. import _core
 from ..errors import FileError, nearest, taken
 from ..table import channels, derived, parameters
-from . import executors, plans
+from . import executors, plans, warnings
 from .result import FORMAT, Result
 from .twin import Twin, channel_columns
-from .warnings import Doubt, in_cases
+from .warnings import Doubt
 
 MODES = ("exact", "fast", "single")
 REDUCERS = ("final", "mean", "rms", "min", "max", "peak", "settle")
@@ -42,7 +42,7 @@ class SweepTable(Result):
     @property
     def warnings(self) -> list[Doubt]:
         """What the cases doubt, a line for each kind; empty without a column `warnings`."""
-        return in_cases(self["warnings"]) if "warnings" in self else []
+        return warnings.in_cases(self["warnings"]) if "warnings" in self else []
 
     def unit(self, name: str) -> str:
         """SI unit of a column."""
@@ -105,6 +105,14 @@ def _reasons(motor, names, rows, status, where) -> list[tuple[int, str]]:
     return failed
 
 
+def _doubted(block, names, outputs) -> list[tuple[int, str]]:
+    """The cases with warnings, where pp.strict() makes errors of them."""
+    if "warnings" not in outputs or not warnings.is_strict():
+        return []
+    masks = np.nan_to_num(block[:, len(names) + outputs.index("warnings")])
+    return [(int(k), "; ".join(map(str, warnings.plain_rows(masks[k])))) for k in np.flatnonzero(masks)]
+
+
 class Options(NamedTuple):
     """What `sweep` takes by name only."""
 
@@ -164,7 +172,7 @@ def sweep(
     block = np.column_stack([rows, np.empty((len(rows), len(outputs) + 1))]) if old is None else old.block
     block[todo, len(names) : -1], block[todo, -1] = results, status
     refused = [(int(todo[k]), why) for k, why in _reasons(params, names, rows[todo], status, where)]
-    failed = sorted(([] if old is None else old.failed) + refused)
+    failed = sorted(([] if old is None else old.failed) + refused + _doubted(block, names, outputs))
     table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
     if given.resume:
         table.save(given.resume)

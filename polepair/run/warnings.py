@@ -33,12 +33,18 @@ def rows() -> tuple[Doubt, ...]:
 
 def codes(mask) -> list[str]:
     """The codes in a number of a sweep's column `warnings`."""
-    return [row.code for k, row in enumerate(rows()) if int(mask) >> k & 1]
+    return [row.code for row in plain_rows(mask)]
+
+
+def plain_rows(mask) -> list[Doubt]:
+    """The warnings in a mask, without a motor's values; none in the NaN of a refused case."""
+    bits = 0 if mask != mask else int(mask)
+    return [row for k, row in enumerate(rows()) if bits >> k & 1]
 
 
 def doubts(mask: int, motor) -> list[Doubt]:
     """The warnings in a mask, with the motor's values; settings without effect by name."""
-    return [_told(row, motor) for k, row in enumerate(rows()) if mask >> k & 1]
+    return [_told(row, motor) for row in plain_rows(mask)]
 
 
 def _told(row: Doubt, motor) -> Doubt:
