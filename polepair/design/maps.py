@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..table import parameters
+
 
 @dataclass(frozen=True, repr=False)
 class OperatingMap:
@@ -11,8 +13,8 @@ class OperatingMap:
 
     Rows of the grids are even shares, 0 to 1, of the limit's current; field weakening is part of the limit, but not of
     the control: `needs_field_weakening` (bool, m x n) marks what no run of the motor's drive holds, and `torque_reach`
-    (n,) is the most torque [N m] of the others. `omitted` names the losses that the motor's file does not give, which
-    the efficiency therefore leaves out.
+    (n,) is the most torque [N m] of the others; the drive's strategy and torque_max count. `omitted` names the losses
+    that the motor's file does not give, which the efficiency therefore leaves out.
     """
 
     omega_m: np.ndarray
@@ -67,10 +69,11 @@ def efficiency_map(
 
 
 def _limited(motor, i_max: float, u_max: float):
-    """The motor with the limits of a map for its drive's, within what a drive may have."""
+    """The motor with the limits of a map for its drive's, as near to them as a drive may have."""
     limited = motor.copy()
-    limited.drive.i_max = i_max
-    limited.drive.u_dc = u_max * np.sqrt(3)
+    for name, value in (("drive.i_max", i_max), ("drive.u_dc", u_max * np.sqrt(3))):
+        row = parameters()[name]
+        limited.set(name, float(np.clip(value, row.min, row.max)))
     return limited
 
 

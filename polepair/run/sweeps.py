@@ -138,7 +138,8 @@ def sweep(
 
     axes: {name: values} for every combination, or the (names, rows) of a plan (pp.plans). record: outputs as
     "channel.reducer" (final, mean, rms, min, max, peak; omega_m.settle is the time until the speed stays within 2 % of
-    its reference), or "warnings", a bit for each row of warnings.def (polepair.run.warnings.codes names them). retune: each case tunes its controller to its own machine, else all keep the base machine's.
+    its reference), or "warnings", a bit for each row of warnings.def, which `table.warnings` tells in words. retune:
+    each case tunes its controller to its own machine, else all keep the base machine's.
     progress(done, total) is called now and then. Options, by name (see Options):
 
     mode: "exact" gives the bits of single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float

@@ -140,7 +140,7 @@ static pp_status judge_sixstep(const pp_twin *twin, const pp_state *state, const
     return past || driven ? PP_SIX_STEP_DRIVEN : PP_OK;
 }
 
-/* A control period that spans over a quarter of an electrical turn is beyond the control's model. */
+/* A control period of over a quarter of an electrical turn is beyond the control's model. */
 static pp_status judge_pmsm(const pp_twin *twin, const pp_seen *seen)
 {
     const double turn =

@@ -1,4 +1,4 @@
-/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with EMF feed-forward, and
+/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with EMF feed-forward,
  * lowered to what the current limit leaves. */
 #ifndef POLEPAIR_DUTY_H
 #define POLEPAIR_DUTY_H
