@@ -23,7 +23,9 @@ typedef struct pp_block {
     int count;
     const pp_reduced *outputs;
     int output_count;
-    double *results; /* indexed by case and output */
+    const int *places; /* of each output among the results of its case */
+    int width;         /* results of a case */
+    double *results;   /* indexed by case and place */
     pp_trace trace;
     const int *stop; /* set by another thread; read atomically */
 } pp_block;

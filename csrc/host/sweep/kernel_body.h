@@ -168,7 +168,7 @@ bool PP_KERNEL(const pp_block *b)
     transpose_back(b, x);
     for (int c = 0; c < b->count; c++)
         for (int o = 0; o < b->output_count; o++)
-            b->results[b->cases[c]->index * b->output_count + o] = finish(
+            b->results[b->cases[c]->index * b->width + b->places[o]] = finish(
                 b->outputs[o], (double)sink.sum[o][c / PP_LANES][c % PP_LANES], first->samples);
     return true;
 }

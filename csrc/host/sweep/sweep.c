@@ -81,7 +81,9 @@ struct pp_sweep_job {
     pp_sweep sweep;
     pp_machine nominal;
     int channels[2 * PP_SWEEP_OUTPUTS_MAX];   /* of outputs and trace */
-    pp_reduced outputs[PP_SWEEP_OUTPUTS_MAX]; /* as the kernels know them */
+    pp_reduced outputs[PP_SWEEP_OUTPUTS_MAX]; /* of the kernels */
+    int places[PP_SWEEP_OUTPUTS_MAX];         /* theirs among the sweep's */
+    int output_count;
     const lanes *lanes;
     pthread_t thread[THREADS_MAX];
     int threads, running;
@@ -188,13 +190,14 @@ static pp_state end_of(const pp_batch *batch, long i)
 }
 
 /* A run that its model does not hold for is refused, as a single one is. */
-static pp_status judge(const pp_sweep *s, const pp_batch *batch, const pp_case *c)
+static pp_status judge(const pp_sweep_job *job, const pp_batch *batch, const pp_case *c)
 {
     const long i = c - batch->cases;
     const pp_state end = end_of(batch, i);
+    const double *results = &job->sweep.results[c->index * job->sweep.output_count];
     bool finite = true;
-    for (int o = 0; o < s->output_count; o++)
-        finite = finite && isfinite(s->results[c->index * s->output_count + o]);
+    for (int o = 0; o < job->output_count; o++)
+        finite = finite && isfinite(results[job->places[o]]);
     const pp_status status = pp_twin_judge(&batch->twins[i], &end);
     return status == PP_OK && !finite ? PP_DIVERGED : status;
 }
@@ -213,13 +216,14 @@ static void warn(const pp_sweep *s, const pp_batch *batch, const pp_case *c)
             s->results[c->index * s->output_count + o] = pp_run_warnings(&run);
 }
 
-static void finish_case(const pp_sweep *s, const pp_batch *batch, const pp_case *c, bool ended)
+static void finish_case(const pp_sweep_job *job, const pp_batch *batch, const pp_case *c,
+                        bool ended)
 {
-    const pp_status status = ended ? judge(s, batch, c) : PP_CANCELLED;
+    const pp_status status = ended ? judge(job, batch, c) : PP_CANCELLED;
     if (status != PP_OK)
-        refuse(s, c->index, status, -1);
+        refuse(&job->sweep, c->index, status, -1);
     else
-        warn(s, batch, c);
+        warn(&job->sweep, batch, c);
 }
 
 static void run_chunk(pp_sweep_job *job, pp_batch *batch)
@@ -232,14 +236,16 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
             .cases = cases,
             .count = count,
             .outputs = job->outputs,
-            .output_count = s->output_count,
+            .output_count = job->output_count,
+            .places = job->places,
+            .width = s->output_count,
             .results = s->results,
             .trace = s->trace,
             .stop = &job->stop,
         };
         bool ended = job->lanes->run(&block);
         for (int i = 0; i < count; i++)
-            finish_case(s, batch, cases[i], ended);
+            finish_case(job, batch, cases[i], ended);
         if (ended)
             __atomic_fetch_add(&job->done, count, __ATOMIC_RELAXED);
     }
@@ -320,13 +326,17 @@ static void assert_sweep(const pp_sweep *s)
         PP_ASSERT(s->trace.channels[c] >= 0 && s->trace.channels[c] < PP_CHANNEL_COUNT);
 }
 
-/* Kernels know no warnings: in their place they keep the final speed, which is written over. */
-static void take_output(pp_sweep_job *job, int o)
+/* The outputs that the kernels are asked for; warnings are none of theirs. */
+static void take_outputs(pp_sweep_job *job)
 {
-    const pp_reduced wanted = job->sweep.outputs[o];
-    const pp_reduced speed = {.channel = PP_CHANNEL_omega_m, .reducer = PP_FINAL};
-    job->outputs[o] = wanted.reducer == PP_WARNED ? speed : wanted;
-    job->channels[o] = job->outputs[o].channel;
+    const pp_sweep *s = &job->sweep;
+    for (int o = 0; o < s->output_count; o++) {
+        job->channels[o] = s->outputs[o].channel;
+        if (s->outputs[o].reducer == PP_WARNED)
+            continue;
+        job->outputs[job->output_count] = s->outputs[o];
+        job->places[job->output_count++] = o;
+    }
 }
 
 pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
@@ -337,8 +347,7 @@ pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
         return NULL;
     job->sweep = *sweep;
     job->lanes = &choose()->mode[sweep->mode];
-    for (int o = 0; o < sweep->output_count; o++)
-        take_output(job, o);
+    take_outputs(job);
     for (int c = 0; c < sweep->trace.count; c++)
         job->channels[sweep->output_count + c] = sweep->trace.channels[c];
     bool tuned = sweep->retune || pp_machine_derive(sweep->base, &job->nominal) == PP_OK;
