@@ -10,6 +10,7 @@ from ..errors import FileError, UnknownNameError, nearest, plain
 from ..files import replacing
 from ..table import channels
 from . import saved
+from .warnings import Doubt, restored
 
 FORMAT = 1  # of the metadata in saved files
 
@@ -50,6 +51,11 @@ class Result:
 
     def __repr__(self) -> str:
         return f"Result({len(self)} rows of {', '.join(self.names)})"
+
+    @property
+    def warnings(self) -> list[Doubt]:
+        """What the run doubts; each has `code` and `where`, and its str is one line."""
+        return restored(self.about)
 
     def unit(self, name: str) -> str:
         """SI unit of a channel."""
