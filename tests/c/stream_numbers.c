@@ -52,6 +52,17 @@ static void gaps_are_filled_in_any_order(void)
     CHECK(numbers.next == 148 && numbers.first == 130 && numbers.gaps == 0);
 }
 
+/* Boot numbers are only told apart: any will do. */
+static void numbers_at_the_border_are_taken(void)
+{
+    const int64_t far = ((int64_t)1 << 62) - 1;
+    pp_sequence_start(&numbers);
+    CHECK(take(far, 65535, far, INT64_MAX) == PP_ORDER_NEW && numbers.next == far + 65535);
+    CHECK(take(far, 65535, far, INT64_MAX) == PP_ORDER_DUPLICATE);
+    CHECK(take(0, 65535, -far, 0) == PP_ORDER_RESTART && numbers.next == 65535);
+    CHECK(take(far, 65535, far, 0) == PP_ORDER_NEW && lost == far - 65535);
+}
+
 static void what_covers_more_than_a_gap_is_a_restart(void)
 {
     for (int more = 0; more < 2; more++) {
@@ -325,6 +336,8 @@ static void impossible_numbers_are_refused(void)
     begin_decoder(0);
     decoder.sequence.next = -2;
     CHECK(strstr(described(), "numbers"));
+    decoder.sequence.next = INT64_MAX;
+    CHECK(strstr(described(), "numbers"));
     begin_decoder(1);
     decoder.sequence.boot = -2;
     CHECK(strstr(described(), "numbers"));
@@ -359,6 +372,7 @@ static void any_byte_may_be_wrong(void)
 int main(int count, char **argument)
 {
     gaps_are_filled_in_any_order();
+    numbers_at_the_border_are_taken();
     what_covers_more_than_a_gap_is_a_restart();
     the_oldest_gap_is_given_up();
     the_newest_messages_are_known();

@@ -185,10 +185,13 @@ static const uint8_t *skip(cursor *at, int length)
     return from;
 }
 
+/* Beyond all numbers that are taken; there is room to add to those below. */
+#define FAR_AWAY ((int64_t)3 << 61)
+
 static bool sequence_fits(const pp_sequence *sequence)
 {
-    bool fits =
-        sequence->next >= -1 && sequence->first >= 0 && sequence->sure >= 0 && sequence->boot >= -1;
+    bool fits = sequence->next >= -1 && sequence->next < FAR_AWAY && sequence->first >= 0 &&
+                sequence->sure >= 0 && sequence->boot >= -1;
     for (int i = 0; i < sequence->gaps; i++)
         fits = fits && sequence->gap_first[i] >= 0 &&
                sequence->gap_first[i] < sequence->gap_end[i] &&

@@ -58,7 +58,7 @@ static uint64_t mark_of(const pp_numbers *message)
 {
     uint64_t mark = (uint64_t)message->seq * 0x9e3779b97f4a7c15;
     mark += (uint64_t)message->time_ns * 0xd1b54a32d192ed03;
-    mark += (uint64_t)(message->boot + (message->count << 20)) * 0x8cb92ba72f3d8dd7;
+    mark += ((uint64_t)message->boot + ((uint64_t)message->count << 20)) * 0x8cb92ba72f3d8dd7;
     mark ^= message->content;
     mark = (mark ^ mark >> 32) * 0xd6e8feb86659fd93;
     return (mark ^ mark >> 29) | 1;
