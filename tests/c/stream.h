@@ -7,6 +7,8 @@
 #include "check.h"
 #include "polepair/decoder.h"
 
+/* None yet: another one each time, the last one is freed. */
+pp_marks *fresh_marks(void);
 /* JSON samples {"n":..,"t":..,"a":..,"b":..} of two channels. */
 pp_stream_config json_config(void);
 /* Sections; of stream_disk.c; folder: an empty one. */

@@ -45,7 +45,7 @@ static void sparkplug(void)
     config.alias[3] = PP_TO_TIME;
     config.alias[4] = PP_TO_SEQ;
     config.alias[5] = PP_TO_BOOT;
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     length = 0;
 }
 
@@ -217,7 +217,7 @@ static void packed(int value)
                                 .channels = {18, 1},
                                 .data = 20,
                                 .value = value};
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     length = 0;
 }
 
@@ -311,7 +311,7 @@ static void long_numbers_are_read_up_to_a_bound(void)
 {
     pp_stream_config config = json_config();
     char digits[500];
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     for (int count = 395; count < 410; count++) {
         memset(digits, '0', sizeof digits);
         memcpy(digits, "0.5", 3);
@@ -340,7 +340,7 @@ static void rows_end_within_the_times_that_there_are(void)
     config.time_unit = 1000;
     config.keys[config.key_count++] = (pp_key){"dt", 2, PP_TO_STEP};
     config.keys[config.key_count++] = (pp_key){"s", 1, PP_TO_ROWS};
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     CHECK(stepped("", "5") == PP_REFUSED_NOT && times[2] == 10000);
     CHECK(stepped(",\"t\":-7", "5e-1") == PP_REFUSED_NOT && times[2] == -6000);
     const char *const far[] = {"5555555555555100", "2305843009213693", "4e15", "9e15", "1e300"};
@@ -357,7 +357,7 @@ static void nesting_has_a_bound(void)
 {
     enum { DEPTH = 16 };
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     for (int deep = 1; deep < 2 * DEPTH; deep++)
         for (int kind = 0; kind < 2; kind++) {
             length = 0;
@@ -404,7 +404,7 @@ static void every_bit_tells_messages_apart(void)
 static void messages_have_sizes(void)
 {
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     length = 0;
     CHECK(read_message() == PP_REFUSED_SIZE);
     put("{\"a\":1}", 7);
