@@ -316,7 +316,9 @@ class Store:
 
         A damaged chunk is a StoreError, or, where `bad` is a list, put there in words and passed over.
         """
-        row = self.stream(name)
+        return self._chunks(self.stream(name), start, end, bad)
+
+    def _chunks(self, row: StreamRow, start: int | None, end: int | None, bad: list | None):
         low, high = (-EDGE if start is None else start), (EDGE if end is None else end)
         all_of_it = start is None and end is None
         at, count = -1, 0
@@ -356,8 +358,8 @@ class Store:
 
     def read(self, name: str | None = None, start: int | None = None, end: int | None = None, bad: list | None = None):
         """All those rows at once (Rows)."""
-        parts = list(self.chunks(name, start, end, bad))
-        channels = self.stream(name).channels
+        row = self.stream(name)
+        parts, channels = list(self._chunks(row, start, end, bad)), row.channels
         empty = np.empty(0, np.int64)
         whole = [np.concatenate([empty, *(getattr(p, k) for p in parts)]) for k in ("time", "seq", "arrival")]
         narrow = np.empty(0, np.float32)
