@@ -18,6 +18,7 @@ struct pp_marks {
     int64_t count;            /* that came */
     uint64_t newest[PP_DEEP]; /* each by its number, modulo PP_DEEP */
     lookup recent, deep;
+    uint16_t *asked; /* where the mark that was asked for goes among the recent ones */
     uint16_t recent_places[4 * PP_RECENT], deep_places[4 * PP_DEEP];
 };
 
@@ -59,20 +60,29 @@ static void catch_up(const pp_marks *marks, lookup *in)
         *place_of(marks, in, mark_at(marks, in->behind)) = (uint16_t)(in->behind % PP_DEEP + 1);
 }
 
-static bool finds(const pp_marks *marks, lookup *in, uint64_t mark)
-{
-    catch_up(marks, in);
-    int64_t place = *place_of(marks, in, mark);
-    return place && (marks->count - place) % PP_DEEP < in->depth;
-}
-
 bool pp_marks_know(pp_marks *marks, uint64_t mark, bool again)
 {
     PP_ASSERT(mark != 0);
-    return finds(marks, &marks->recent, mark) || (again && finds(marks, &marks->deep, mark));
+    if (marks->count - marks->recent.first > 2 * PP_RECENT)
+        catch_up(marks, &marks->recent);
+    marks->asked = place_of(marks, &marks->recent, mark);
+    int64_t place = *marks->asked;
+    if (place && (marks->count - place) % PP_DEEP < PP_RECENT)
+        return true;
+    if (!again)
+        return false;
+    catch_up(marks, &marks->deep);
+    return *place_of(marks, &marks->deep, mark) != 0;
 }
 
-void pp_marks_add(pp_marks *marks, uint64_t mark) { marks->newest[marks->count++ % PP_DEEP] = mark; }
+void pp_marks_add(pp_marks *marks, uint64_t mark)
+{
+    PP_ASSERT(marks->asked && marks->recent.behind == marks->count);
+    int64_t place = marks->count++ % PP_DEEP;
+    marks->newest[place] = mark;
+    *marks->asked = (uint16_t)(place + 1);
+    marks->recent.behind = marks->count;
+}
 
 int64_t pp_marks_count(const pp_marks *marks) { return marks->count; }
 

@@ -8,7 +8,7 @@
 /* Whether this mark (not 0) is among the PP_RECENT newest, or, where whoever brings the message says
  * that it was sent before, among the PP_DEEP newest. */
 bool pp_marks_know(pp_marks *marks, uint64_t mark, bool again);
-/* It is the newest one now. */
+/* The one that was asked for last, and is not known, is the newest one now. */
 void pp_marks_add(pp_marks *marks, uint64_t mark);
 
 #endif
