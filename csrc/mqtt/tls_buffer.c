@@ -1,7 +1,7 @@
 /* The same buffer over TLS. OpenSSL asks the kernel twice for each record, and paho asks OpenSSL
  * for single bytes: the linker leads paho's SSL_set_fd, SSL_read, SSL_pending and SSL_write here. A
- * buffer between OpenSSL and the socket reads up to 64 KiB ahead (OpenSSL's own would move all that is
- * left of it for each record), and whatever records came whole are decrypted at once. */
+ * buffer between OpenSSL and the socket reads up to 64 KiB ahead (OpenSSL's own would move all that
+ * is left of it for each record), and whatever records came whole are decrypted at once. */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-"""The file of a store: SQLite, a table of streams, one of chunks (chunks.py) and one of marks, written by recorder.py."""
+"""The file of a store: SQLite, tables of streams, chunks (chunks.py) and marks, written by recorder.py."""
 
 import contextlib
 import json

@@ -1,6 +1,7 @@
-/* libFuzzer target over pp_sequence_take: whatever messages come, one is dropped if that very one is
- * among the PP_RECENT newest, or among the PP_DEEP newest where it comes again, and else only where its
- * number came, by a slow model that remembers them whole; and what the sequence says of gaps and losses fits together. */
+/* libFuzzer target over pp_sequence_take: whatever messages come, one is dropped if that very one
+ * is among the PP_RECENT newest, or among the PP_DEEP newest where it comes again, and else only
+ * where its number came, by a slow model that remembers them whole; and what the sequence says of
+ * gaps and losses fits together. */
 #include <stdlib.h>
 #include <string.h>
 

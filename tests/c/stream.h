@@ -7,12 +7,13 @@
 #include "check.h"
 #include "polepair/decoder.h"
 
-/* None yet: another one each time, the last one is freed. */
-pp_marks *fresh_marks(void);
+/* None yet, for two at a time; what was given at that place (0, 1) before is freed. */
+pp_marks *fresh_marks(int place);
 /* JSON samples {"n":..,"t":..,"a":..,"b":..} of two channels. */
 pp_stream_config json_config(void);
 /* Sections; of stream_disk.c; folder: an empty one. */
-void decoders(void); /* of stream_decode.c */
+void decoders(void);     /* of stream_decode.c */
+void descriptions(void); /* of stream_describe.c */
 void segments_and_drains(void);
 void journals(const char *folder);
 void syncs(const char *folder); /* of stream_sync.c */

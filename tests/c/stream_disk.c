@@ -32,14 +32,6 @@ static int64_t arrivals[BLOCK], numbers[BLOCK], times[BLOCK];
 static double columns[2][BLOCK];
 static pp_block block;
 
-static pp_marks *source_marks(void)
-{
-    static pp_marks *marks;
-    pp_marks_free(marks);
-    marks = pp_marks_new();
-    return marks;
-}
-
 static void put_record(uint32_t kind, const void *body, size_t length)
 {
     pp_record record = {.length = (uint32_t)length, .kind = kind, .index = records++};
@@ -68,11 +60,11 @@ static void put_message(int n)
 static void begin_bytes(const char *about)
 {
     pp_stream_config config = json_config();
-    pp_decoder_start(&source, &config, source_marks());
+    pp_decoder_start(&source, &config, fresh_marks(1));
     memset(bytes, 0, sizeof bytes);
     memset(&decoder, 0, sizeof decoder);
     decoder.sequence.next = -1;
-    decoder.marks = fresh_marks();
+    decoder.marks = fresh_marks(0);
     pp_segment_begin(bytes, 5, SALT);
     end = PP_SEGMENT_HEADER;
     records = 0;
@@ -245,10 +237,10 @@ static void earlier_segments_are_read(void)
         end += pp_record_size(13);
     }
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config, fresh_marks());
+    pp_decoder_start(&decoder, &config, fresh_marks(0));
     offset = 0;
     CHECK(drain_some(ROWS, true, 1) == PP_DRAINED_END && block.count == 1 && columns[0][0] == 2);
-    pp_decoder_start(&decoder, &config, fresh_marks());
+    pp_decoder_start(&decoder, &config, fresh_marks(0));
     offset = 0;
     CHECK(drain_some(ROWS, true, 2) == PP_DRAINED_END && block.count == 1 && columns[0][0] == 1);
     CHECK(block.damaged == 0);

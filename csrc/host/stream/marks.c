@@ -1,6 +1,6 @@
-/* Marks in the order in which they came, and where to look for one: among the newest at every message,
- * so that table is small; further back only when something was sent again, so that one is brought up
- * to date only then. */
+/* Marks in the order in which they came, and where to look for one: among the newest at every
+ * message, so that table is small; further back only when something was sent again, so that one is
+ * brought up to date only then. */
 #include "marks.h"
 
 #include <stdlib.h>

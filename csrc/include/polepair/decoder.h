@@ -71,8 +71,8 @@ void pp_decoder_start(pp_decoder *decoder, const pp_stream_config *config, pp_ma
 pp_refusal pp_decoder_read(pp_decoder *decoder, const uint8_t *bytes, size_t length, pp_rows *rows);
 /* The message read last was not kept: it changed nothing. */
 void pp_decoder_forget(pp_decoder *decoder);
-/* Judges the number of the message read last, unrolls it in rows->seq and takes note of it and of its
- * mark. *lost changes by the numbers now missing (less than 0 when a gap is filled). */
+/* Judges the number of the message read last, unrolls it in rows->seq and takes note of it and of
+ * its mark. *lost changes by the numbers now missing (less than 0 when a gap is filled). */
 pp_order pp_decoder_number(pp_decoder *decoder, pp_rows *rows, int64_t *lost);
 
 /* Takes over the aliases that `from` knows and this one does not: births are not sent again because
@@ -84,12 +84,13 @@ void pp_decoder_learn(pp_decoder *decoder, const pp_decoder *from);
 enum { PP_DESCRIPTION_VERSION = 1 };
 enum { PP_ABOUT_MAX = 1 << 15, PP_DESCRIPTION_MAX = 1 << 16 }; /* bytes */
 
-/* Writes all that decoding needs but the marks, and `about` (what it is for: the caller's own words),
- * as bytes of one version on every machine. The length; 0 where `room` (PP_DESCRIPTION_MAX always does) or about_length is wrong. */
+/* Writes all that decoding needs but the marks, and `about` (what it is for: the caller's own
+ * words), as bytes of one version on every machine. The length; 0 where `room` (PP_DESCRIPTION_MAX
+ * always does) or about_length is wrong. */
 size_t pp_decoder_describe(const pp_decoder *decoder, const void *about, size_t about_length,
                            uint8_t *out, size_t room);
-/* Reads that into a fresh decoder with these marks, which learn those that earlier writers put there
- * as well; *about points into bytes. NULL, or what is wrong. */
+/* Reads that into a fresh decoder with these marks (NULL: none), which learn those that earlier
+ * writers put there as well; *about points into bytes. NULL, or what is wrong. */
 const char *pp_decoder_from(const uint8_t *bytes, size_t length, pp_marks *marks,
                             pp_decoder *decoder, const uint8_t **about, size_t *about_length);
 
