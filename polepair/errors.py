@@ -5,6 +5,14 @@ class FileError(ValueError):
     """A file that cannot be read, understood or written."""
 
 
+class DiskError(FileError):
+    """A file that the system did not let be read or written: rights, a full disk, a device that failed."""
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM left something undone; the message is the line that says what is kept and how to go on."""
+
+
 class DivergedError(ArithmeticError):
     """A run left the finite numbers."""
 
@@ -31,6 +39,13 @@ class CertificateError(LinkError):
 
 class ClearTextWarning(UserWarning):
     """A password or token goes over the network where everybody on the way can read it."""
+
+
+class UnknownNameError(KeyError):
+    """A channel or column that a result does not have; the message names the nearest that it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class StoreError(ValueError):

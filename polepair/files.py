@@ -1,6 +1,7 @@
 """Files: read with a size limit, written beside and renamed, so that no half-written file is ever seen."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -9,11 +10,30 @@ import stat
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import FileError
+from .errors import DiskError, FileError
 
 MAX_MOTOR_BYTES = 1 << 20
 SCRATCH = re.compile(r"\.polepair-[0-9a-f]{16}(\.\w+)?")
 _swept: set[str] = set()  # folders whose left scratch files this process has looked for
+
+
+MISTAKES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)  # in the name
+
+
+def refusal(path, e: OSError, what: str) -> FileError:
+    """What to raise for an OSError: another file has to be named (FileError), or the system refuses (DiskError)."""
+    kind = FileError if e.errno in MISTAKES else DiskError
+    return kind(f"{path}: {what} ({e.strerror or e})")
+
+
+def make_folder(path) -> None:
+    """Makes a folder and those above it; FileError or DiskError when it cannot be written into."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as e:
+        raise refusal(path, e, "cannot make this folder, expected one that can be written into") from None
+    except ValueError:
+        raise FileError(f"{str(path)!r}: expected the name of a folder") from None
 
 
 def read_text(path: Path, limit: int = MAX_MOTOR_BYTES) -> str:
@@ -32,7 +52,7 @@ def read_text(path: Path, limit: int = MAX_MOTOR_BYTES) -> str:
     except UnicodeDecodeError as e:
         raise FileError(f"{path}: not UTF-8 text (byte {e.start})") from None
     except OSError as e:
-        raise FileError(f"{path}: {e.strerror}") from None
+        raise refusal(path, e, "cannot read, expected a file") from None
     except ValueError as e:
         if isinstance(e, FileError):
             raise
@@ -119,7 +139,7 @@ def replacing(path):
         _sweep(target.parent)
         scratch, lock = _scratch(target)
     except OSError as e:
-        raise FileError(f"{path}: cannot write here ({e.strerror})") from None
+        raise refusal(path, e, "cannot write here") from None
     except ValueError as e:
         if isinstance(e, FileError):
             raise
@@ -133,7 +153,7 @@ def replacing(path):
     except BaseException as e:
         scratch.unlink(missing_ok=True)
         if isinstance(e, OSError):
-            raise FileError(f"{path}: cannot write ({e.strerror or e})") from None
+            raise DiskError(f"{path}: cannot write ({e.strerror or e})") from None
         raise
     finally:
         os.close(lock)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from . import _core
-from .errors import nearest
+from .errors import nearest, plain
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,19 @@ def channels() -> dict[str, Field]:
     return {n: Field(n, "", u, d, i) for i, (n, u, d) in enumerate(_core.channel_rows())}
 
 
+def matching(name: str) -> str:
+    """The parameter whose field, or the group whose name, is `name` but for case and an s; else an empty string."""
+    rows = {row.field: row.name for row in reversed(parameters().values())}
+    known = {key.casefold(): full for key, full in {**rows, **{group: group for group in groups()}}.items()}
+    short = name.casefold()
+    return rows.get(name) or known.get(short) or known.get(short.removesuffix("s"), "")
+
+
 def parameter(name: str) -> Parameter:
     """The row of "group.field"; ValueError names the nearest match."""
     rows = parameters()
     if name not in rows:
-        raise ValueError(f"{name}: no such parameter{nearest(name, rows)}")
+        found = matching(name)
+        hint = f", did you mean {found}?" if found in rows else nearest(name, rows)
+        raise ValueError(f"{plain(name, 100)}: no such parameter{hint or ', expected GROUP.FIELD such as magnet.Br'}")
     return rows[name]

@@ -61,8 +61,18 @@ module_state *state_of(PyTypeObject *type);
 PyObject *raise_status(pp_status status, const pp_params *params, int bad_row);
 /* The value of row i as Python sees it: float, int or the name of a choice. */
 PyObject *param_to_python(int row, double value);
-/* Converts and checks a Python value for row i; -1 with an exception set when it does not fit. */
-int param_from_python(int row, PyObject *value, double *out);
+/* A number of row i as a message has it, and " T" for its unit or "". New references. */
+PyObject *number_text(int row, double value);
+PyObject *unit_suffix(const pp_param_info *info);
+/* The row that a refusal is about: that of its status, or the one behind it. */
+int blamed_row(pp_status status, const pp_params *params, int row);
+/* What can be added to a refusal, beginning with a semicolon: a value that would have done. */
+PyObject *refusal_hint(pp_status status, const pp_params *params, int row);
+/* AttributeError for a field that a group lacks, with the one that was meant. */
+void raise_no_field(const char *group, PyObject *name);
+/* Converts and checks a Python value for row i; -1 with an exception set when it does not fit.
+ * named: a choice goes by its name only, not by its position. */
+int param_from_python(int row, PyObject *value, bool named, double *out);
 /* Sets an attribute of `module` to a type made from the spec; NULL with an exception set. */
 PyTypeObject *add_type(PyObject *module, PyType_Spec *spec);
 

@@ -17,11 +17,22 @@ PyObject *param_to_python(int row, double value)
 }
 
 /* " T" for a unit worth printing. */
-static PyObject *unit_suffix(const pp_param_info *info)
+PyObject *unit_suffix(const pp_param_info *info)
 {
     if (info->kind != PP_KIND_REAL || !strcmp(info->unit, "1"))
         return PyUnicode_FromString("");
     return PyUnicode_FromFormat(" %s", info->unit);
+}
+
+PyObject *number_text(int row, double value)
+{
+    const bool whole = pp_param_at(row)->kind == PP_KIND_INT;
+    const int flags = whole ? 0 : Py_DTSF_ADD_DOT_0;
+    char *text =
+        PyOS_double_to_string(value, 'g', whole ? 17 : 12, flags, NULL); /* no 4.9999999999999996 */
+    PyObject *string = text ? PyUnicode_FromString(text) : NULL;
+    PyMem_Free(text);
+    return string;
 }
 
 /* ValueError: group.field = value unit: expected min to max. */
@@ -29,14 +40,14 @@ static PyObject *raise_range(int row, PyObject *value)
 {
     const pp_param_info *info = pp_param_at(row);
     PyObject *unit = unit_suffix(info);
-    PyObject *low = PyFloat_FromDouble(info->min);
-    PyObject *high = PyFloat_FromDouble(info->max);
+    PyObject *low = number_text(row, info->min);
+    PyObject *high = number_text(row, info->max);
     const char *whole = info->kind == PP_KIND_INT ? "a whole number from " : "";
     if (info->kind == PP_KIND_CHOICE)
         PyErr_Format(PyExc_ValueError, "%s.%s = %.80R: expected one of %s", info->group,
                      info->field, value, info->unit);
     else if (unit && low && high)
-        PyErr_Format(PyExc_ValueError, "%s.%s = %.80S%U: expected %s%R to %R%U", info->group,
+        PyErr_Format(PyExc_ValueError, "%s.%s = %.80S%U: expected %s%U to %U%U", info->group,
                      info->field, value, unit, whole, low, high, unit);
     Py_XDECREF(unit);
     Py_XDECREF(low);
@@ -53,22 +64,44 @@ static void raise_too_large(int row)
     Py_XDECREF(infinity);
 }
 
+/* What a status says, in other words where another parameter is behind it. */
+static const char *text_of(pp_status status, int row)
+{
+    if (status == PP_STEP_LARGE && row != pp_param_find(pp_status_where(status)))
+        return "too fast for this drive.period: expected at most a quarter of an electrical turn "
+               "in each";
+    return pp_status_text(status);
+}
+
 PyObject *raise_status(pp_status status, const pp_params *params, int bad_row)
 {
-    const char *where = pp_status_where(status);
-    int row = status == PP_RANGE ? bad_row : pp_param_find(where);
+    int row = status == PP_RANGE ? bad_row : pp_param_find(pp_status_where(status));
     if (row < 0) {
         PyErr_SetString(PyExc_ValueError, pp_status_text(status));
         return NULL;
     }
-    PyObject *value = param_to_python(row, ((const double *)params)[row]);
-    PyObject *unit = unit_suffix(pp_param_at(row));
-    if (value && status == PP_RANGE)
-        raise_range(row, value);
-    else if (value && unit)
-        PyErr_Format(PyExc_ValueError, "%s = %S%U: %s", where, value, unit, pp_status_text(status));
+    if (status == PP_RANGE) {
+        PyObject *refused = param_to_python(row, ((const double *)params)[row]);
+        if (refused)
+            raise_range(row, refused);
+        Py_XDECREF(refused);
+        return NULL;
+    }
+    row = blamed_row(status, params, row);
+    const pp_param_info *info = pp_param_at(row);
+    PyObject *value = info->kind == PP_KIND_CHOICE
+                          ? param_to_python(row, ((const double *)params)[row])
+                          : number_text(row, ((const double *)params)[row]);
+    PyObject *unit = unit_suffix(info);
+    PyObject *hint = refusal_hint(status, params, row);
+    if (status == PP_SHEET_FLUX && hint)
+        PyErr_Format(PyExc_ValueError, "datasheet: %s%U", pp_status_text(status), hint);
+    else if (value && unit && hint)
+        PyErr_Format(PyExc_ValueError, "%s.%s = %U%U: %s%U", info->group, info->field, value, unit,
+                     text_of(status, row), hint);
     Py_XDECREF(value);
     Py_XDECREF(unit);
+    Py_XDECREF(hint);
     return NULL;
 }
 
@@ -101,11 +134,28 @@ static int choice_from_python(int row, PyObject *value, double *out)
     return 0;
 }
 
-int param_from_python(int row, PyObject *value, double *out)
+/* ValueError for what is no number: True, a text, a list. */
+static void raise_kind(int row, PyObject *value)
 {
     const pp_param_info *info = pp_param_at(row);
-    if (info->kind == PP_KIND_CHOICE && PyUnicode_Check(value))
+    PyObject *unit = unit_suffix(info);
+    if (info->kind == PP_KIND_CHOICE)
+        raise_range(row, value);
+    else if (unit)
+        PyErr_Format(PyExc_ValueError, "%s.%s = %.80R: expected a number%s%U", info->group,
+                     info->field, value, PyUnicode_GetLength(unit) ? " in" : "", unit);
+    Py_XDECREF(unit);
+}
+
+int param_from_python(int row, PyObject *value, bool named, double *out)
+{
+    const bool choice = pp_param_at(row)->kind == PP_KIND_CHOICE;
+    if (choice && PyUnicode_Check(value))
         return choice_from_python(row, value, out);
+    if ((choice && named) || PyBool_Check(value) || PyArray_IsScalar(value, Bool)) {
+        raise_kind(row, value);
+        return -1;
+    }
     double number = PyFloat_AsDouble(value);
     if (number == -1.0 && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_Exception))
@@ -115,8 +165,7 @@ int param_from_python(int row, PyObject *value, double *out)
         if (wide) /* it may have more digits than Python prints */
             raise_too_large(row);
         else
-            PyErr_Format(PyExc_ValueError, "%s.%s = %.80R: expected %s", info->group, info->field,
-                         value, info->kind == PP_KIND_CHOICE ? info->unit : "a number");
+            raise_kind(row, value);
         return -1;
     }
     if (!pp_param_valid(row, number)) {

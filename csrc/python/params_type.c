@@ -28,7 +28,7 @@ static int field_set(PyObject *self, PyObject *value, void *row)
                      pp_param_at(i)->field);
         return -1;
     }
-    return param_from_python(i, value, value_of(((group_object *)self)->owner, i));
+    return param_from_python(i, value, true, value_of(((group_object *)self)->owner, i));
 }
 
 /* Attributes of each group: getset_stator[] and so on, the closure being the row of the table. */
@@ -59,6 +59,53 @@ static void group_dealloc(PyObject *self)
 {
     Py_XDECREF((PyObject *)((group_object *)self)->owner);
     plain_dealloc(self);
+}
+
+/* The group that an object of a group's type is, by name. */
+static const char *group_name(PyObject *self)
+{
+    const module_state *state = ((group_object *)self)->owner->state;
+    int i = 0;
+    while (state->group[i] != Py_TYPE(self))
+        i++;
+    return pp_group_at(i)->name;
+}
+
+/* Whether a group has a field, or Python itself asks. */
+static bool is_field(const char *group, PyObject *name)
+{
+    if (!PyUnicode_Check(name) || PyUnicode_GetLength(name) == 0)
+        return false;
+    bool known = PyUnicode_ReadChar(name, 0) == '_';
+    for (int i = 0; i < PP_PARAM_COUNT && !known; i++)
+        known = !strcmp(pp_param_at(i)->group, group) &&
+                !PyUnicode_CompareWithASCIIString(name, pp_param_at(i)->field);
+    return known;
+}
+
+/* In place of Python's AttributeError for a field that a group lacks: which is meant. */
+static void explain(PyObject *self, PyObject *name)
+{
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError) || is_field(group_name(self), name))
+        return;
+    PyErr_Clear();
+    raise_no_field(group_name(self), name);
+}
+
+static PyObject *group_getattro(PyObject *self, PyObject *name)
+{
+    PyObject *value = PyObject_GenericGetAttr(self, name);
+    if (!value)
+        explain(self, name);
+    return value;
+}
+
+static int group_setattro(PyObject *self, PyObject *name, PyObject *value)
+{
+    const int failed = PyObject_GenericSetAttr(self, name, value);
+    if (failed)
+        explain(self, name);
+    return failed;
 }
 
 static PyObject *group_get(PyObject *self, void *index)
@@ -92,7 +139,7 @@ static int row_of(PyObject *name)
     Py_XDECREF(bytes);
     if (row < 0 && !PyErr_Occurred())
         PyErr_Format(PyExc_ValueError,
-                     "%R: no such parameter, expected group.field as in polepair.parameters()",
+                     "%.80R: no such parameter, expected group.field as in polepair.parameters()",
                      name);
     return row;
 }
@@ -110,7 +157,7 @@ static PyObject *params_set(PyObject *self, PyObject *const *args, Py_ssize_t co
         return NULL;
     }
     int row = row_of(args[0]);
-    if (row < 0 || param_from_python(row, args[1], value_of((params_object *)self, row)) < 0)
+    if (row < 0 || param_from_python(row, args[1], false, value_of((params_object *)self, row)) < 0)
         return NULL;
     Py_RETURN_NONE;
 }
@@ -152,7 +199,9 @@ static PyMethodDef params_methods[] = {
     {"get", params_get, METH_O,
      "get($self, name, /)\n--\n\nValue of \"group.field\": float, int or the name of a choice."},
     {"set", AS_METHOD(params_set), METH_FASTCALL,
-     "set($self, name, value, /)\n--\n\nSets \"group.field\"; ValueError names the range."},
+     "set($self, name, value, /)\n--\n\n"
+     "Sets \"group.field\"; ValueError names the range. A choice goes by its name, or by its "
+     "position as a sweep has it."},
     {"update", params_update, METH_O,
      "update($self, other, /)\n--\n\nTakes over every value of another Params."},
     {"values", params_values, METH_NOARGS,
@@ -204,10 +253,9 @@ static PyTypeObject *add_group_type(PyObject *module, int i)
     static char names[GROUPS_MAX][48]; /* type names have to outlive the types */
     const pp_group_info *info = pp_group_at(i);
     group_type_name(info->name, names[i], sizeof names[i]);
-    PyType_Slot slots[] = {{Py_tp_doc, (void *)info->doc},
-                           {Py_tp_dealloc, group_dealloc},
-                           {Py_tp_getset, getsets[i]},
-                           {0, NULL}};
+    PyType_Slot slots[] = {{Py_tp_doc, (void *)info->doc},   {Py_tp_dealloc, group_dealloc},
+                           {Py_tp_getattro, group_getattro}, {Py_tp_setattro, group_setattro},
+                           {Py_tp_getset, getsets[i]},       {0, NULL}};
     PyType_Spec spec = {.name = names[i],
                         .basicsize = sizeof(group_object),
                         .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 import warnings
+from contextvars import ContextVar
 from pathlib import Path
 
 import click
@@ -69,16 +70,32 @@ def blotted(text) -> str:
     return ADDRESS.sub("(an address)", str(text))
 
 
-def tell(text) -> None:
-    """One line on stderr, whatever a file, a wire or a slip of the hand put into it."""
-    click.echo(f"polepair: {plain(blotted(text), 4000)}", err=True)
+_as_json: ContextVar[bool] = ContextVar("as_json", default=False)
+
+
+@contextlib.contextmanager
+def in_json(wanted: bool):
+    """Inside, every line on stderr is a JSON object where wanted."""
+    before = _as_json.set(wanted)
+    try:
+        yield
+    finally:
+        _as_json.reset(before)
+
+
+def tell(text, kind: str = "error") -> None:
+    """One line on stderr, whatever a file, a wire or a slip of the hand put into it; {kind: text} with --json."""
+    said = plain(blotted(text), 4000)
+    line = json.dumps({kind: said}) if _as_json.get() else f"polepair: {'' if kind == 'error' else f'{kind}: '}{said}"
+    with contextlib.suppress(OSError):  # there is nobody left to tell
+        click.echo(line, err=True)
 
 
 @contextlib.contextmanager
 def told_warnings():
     """Warnings inside are lines of the command: once each, without a place in the source."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_, **__: tell(f"warning: {message}")
+        warnings.showwarning = lambda message, *_, **__: tell(message, "warning")
         warnings.simplefilter("once", ClearTextWarning)
         yield
 
@@ -93,10 +110,9 @@ def chosen_motor(name: str, settings=()):
         key, sign, text = item.partition("=")
         if not sign:
             raise ValueError(f"--set {plain(item, 100)}: expected GROUP.FIELD=VALUE")
-        row = parameter(key)
         try:
-            value = _value(row, text)
+            motor.set(key, _value(parameter(key), text))
         except ValueError as e:
-            raise ValueError(f"--set {key}={plain(text, 100)}: {e}") from None
-        motor.set(key, value)
+            said = str(e) if str(e).startswith(f"{key} = ") else f"--set {plain(item, 100)}: {e}"
+            raise ValueError(said) from None
     return motor

@@ -7,8 +7,11 @@ import click
 
 from ..design.motor import catalogue, load
 from ..errors import CadError
+from ..run.provenance import describe
 from ..table import derived
+from ..units import readable
 from .common import JSON, SET, chosen_motor, say
+from .typed import Typed
 
 
 @click.command("list")
@@ -24,7 +27,7 @@ def list_motors(as_json):
     )
 
 
-@click.command()
+@click.command(cls=Typed)
 @click.argument("motor")
 @click.option(
     "--out",
@@ -37,14 +40,14 @@ def list_motors(as_json):
 def design(motor, out, no_cad, settings, as_json):
     """Constants of a motor, and its solids where FreeCAD is installed."""
     from ..faces.cad import build_cad
-    from ..files import write_text
+    from ..files import make_folder, write_text
 
     m = chosen_motor(motor, settings)
     d = m.derive()
-    data, lines = {"motor": m.name, "derived": d.as_dict()}, [f"{m.name}: {m.description}"]
-    lines += [f"  {n:<20} {getattr(d, n):<12.6g} {f.unit:<10} {f.doc}" for n, f in derived().items() if getattr(d, n)]
+    data, lines = {**describe(m, kind="design"), "derived": d.as_dict()}, [f"{m.name}: {m.description}".rstrip(": ")]
+    lines += [*_constants(d), f"  all {len(derived())} in SI units: --json"]
     if out:
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
         if m.has_geometry and not no_cad:
             try:
                 data["cad"] = build_cad(m, out / "motor.step", out / "motor.mesh.npz")
@@ -55,6 +58,24 @@ def design(motor, out, no_cad, settings, as_json):
         m.save(out / "motor.toml")
         write_text(out / "motor.json", json.dumps(data, indent=1))
     say(as_json, data, lines)
+
+
+SHOWN = ("Kv", "Kt", "Rs", "Ld", "psi_pm", "J", "mass", "slot_fill")
+
+
+def _constants(d) -> list[str]:
+    """The constants that people compare motors by, in the units that they use."""
+    lines = []
+    for name in SHOWN:
+        row, value = derived()[name], getattr(d, name)
+        text = readable(value, row.unit)
+        if name == "slot_fill":
+            text = f"{100 * value:.0f} %"
+        if name == "Ld" and d.Ld != d.Lq:
+            name, text = "Ld, Lq", f"{text}, {readable(d.Lq, row.unit)}"
+        if value:
+            lines.append(f"  {name:<10} {text:<16} {row.doc}")
+    return lines
 
 
 COMMANDS = (list_motors, design)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import number, takes, whole
+from .motor import MOTOR
+
 
 @dataclass(frozen=True)
 class OperatingMap:
@@ -21,6 +24,10 @@ class OperatingMap:
     efficiency: np.ndarray
 
 
+LIMIT = number(0.0, wanted="more than 0")
+
+
+@takes(motor=MOTOR, i_max=LIMIT, u_max=LIMIT, speeds=whole(3, 100_000), shares=whole(2, 100_000))
 def efficiency_map(
     motor, i_max: float | None = None, u_max: float | None = None, speeds: int = 160, shares: int = 60
 ) -> OperatingMap:

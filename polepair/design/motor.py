@@ -2,14 +2,16 @@
 
 import json
 import math
+import os
 import tomllib
 from importlib import resources
 from pathlib import Path
 
 from .. import _core
+from ..arguments import PATH, TEXT, a, takes
 from ..errors import FileError, nearest, plain
 from ..files import read_text, write_text
-from ..table import groups, parameters
+from ..table import groups, matching, parameters
 from ..units import to_si
 
 SCHEMA_VERSION = 1
@@ -25,6 +27,18 @@ class Motor(_core.Params):
 
     def __init__(self, name: str = "unnamed", description: str = "", source: str = ""):
         self.name, self.description, self.source = name, description, source
+
+    def __setattr__(self, name: str, value):
+        if name in groups():
+            raise AttributeError(f"motor.{name}: expected an assignment to one of its parameters{_fields_of(name)}")
+        if name not in ABOUT and not name.startswith("_"):
+            raise _no_attribute(name)
+        if name in ABOUT and not isinstance(value, str):
+            raise TypeError(f"motor.{name} = {_shown(value)}: expected text")
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str):
+        raise _no_attribute(name)
 
     def __repr__(self) -> str:
         return f"Motor({self.name!r}: {', '.join(f'{k}={v}' for k, v in self.changed().items())})"
@@ -60,9 +74,30 @@ class Motor(_core.Params):
             doc.setdefault(group, {})[field] = value
         return "\n".join(_toml(doc))
 
+    @takes(path=PATH)
     def save(self, path) -> None:
         """Writes `dumps()` to a file."""
         write_text(path, self.dumps())
+
+
+def _fields_of(group: str) -> str:
+    """A hint with some parameters of a group."""
+    own = [row.name for row in parameters().values() if row.group == group]
+    return f" such as motor.{own[0]}"
+
+
+def _no_attribute(name: str) -> AttributeError:
+    """What is said of motor.Br, motor.magnets: the parameter, group or method that is meant."""
+    if name.startswith("__"):  # Python asks whether there is one
+        return AttributeError(name)
+    known = {n: n for n in (*ABOUT, *groups(), *(a for a in dir(Motor) if a[0] != "_"))}
+    found = matching(name)
+    hint = f", did you mean motor.{found}?" if found else nearest(name, known).replace("mean ", "mean motor.")
+    wanted = hint or ", expected motor.GROUP.FIELD as in polepair.parameters()"
+    return AttributeError(f"motor.{plain(name, 100)}: no such attribute{wanted}")
+
+
+MOTOR = a("a Motor, as pp.load gives it", Motor)
 
 
 def _toml(doc: dict):
@@ -94,6 +129,7 @@ def catalogue() -> dict[str, Path]:
     return {p.stem: p for p in sorted(folder.glob("*.toml"))}
 
 
+@takes(name_or_path=a("the name of a motor, or of its file", str, os.PathLike))
 def load(name_or_path) -> Motor:
     """A motor from the catalogue or from a TOML file. FileError names file, key, value and what was expected."""
     if "://" in str(name_or_path):  # which may hold a password
@@ -107,6 +143,7 @@ def load(name_or_path) -> Motor:
     return loads(read_text(path), str(path), path.stem)
 
 
+@takes(text=TEXT, where=TEXT, name=TEXT)
 def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     """A motor from the text of a motor file; `where` names it in errors."""
     if text.count(".") > DOTS_MAX:  # the parser's time goes with the square of a key's parts
@@ -120,7 +157,7 @@ def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     schema = doc.pop("schema", None)
     if type(schema) is not int or schema != SCHEMA_VERSION:
         raise FileError(f"{where}: schema: expected schema = {SCHEMA_VERSION} at the top of the file")
-    motor = Motor(name, **_about(doc.pop("motor", {}), where, name))
+    motor = Motor(**{"name": name, **_about(doc.pop("motor", {}), where)})
     for group, fields in doc.items():
         _read_group(motor, group, fields, where)
     try:
@@ -130,7 +167,7 @@ def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     return motor
 
 
-def _about(table, where: str, name: str) -> dict[str, str]:
+def _about(table, where: str) -> dict[str, str]:
     if not isinstance(table, dict):
         raise FileError(f"{where}: motor: expected a table [motor]")
     for key, value in table.items():
@@ -138,8 +175,7 @@ def _about(table, where: str, name: str) -> dict[str, str]:
             raise FileError(f"{where}: motor.{key}: unknown key{nearest(key, ABOUT)}")
         if not isinstance(value, str):
             raise FileError(f"{where}: motor.{key} = {_shown(value)}: expected text")
-    table.pop("name", None) if table.get("name") == name else None
-    return {k: v for k, v in table.items() if k != "name"}
+    return {k: v for k, v in table.items() if k != "name" or v.strip()}
 
 
 def _read_group(motor: Motor, group: str, fields, where: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import json
+import os
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -11,12 +12,17 @@ from string import Template
 import numpy as np
 
 from .. import _core
+from ..arguments import PATH, a, takes
 from ..design.maps import efficiency_map
+from ..design.motor import MOTOR
 from ..draw import plots
 from ..draw.section import cross_section, part_colour
 from ..files import write_text
+from ..run.result import Result
+from ..run.sweeps import SweepTable
 from ..table import derived, groups, parameters
 from .cad import compare
+from .inputs import SPIN_UP, checked_cad, checked_run, read_mesh
 
 HEADLINE = {
     "Kv": "speed constant",
@@ -96,12 +102,9 @@ def _checks(motor, run, cad) -> list[tuple[bool, str]]:
 
 def _viewer(mesh_path) -> str:
     """A picture of the solids, and over it a WebGL view to turn where the browser has one."""
-    with np.load(mesh_path) as z:
-        about = json.loads(str(z["about"]))
-        parts = [
-            (z[f"{a[0]}.vertices"], z[f"{a[0]}.faces"], part_colour(a[2], a[3] if len(a) > 3 else ""), a[1])
-            for a in about
-        ]
+    read = read_mesh(mesh_path)
+    about = [a for a, *_ in read]
+    parts = [(v, f, part_colour(a[2], a[3] if len(a) > 3 else ""), a[1]) for a, v, f in read]
     hidden = {a[0] for a in about if a[2] == "housing"}
     shown = [p for p, a in zip(parts, about, strict=True) if a[0] not in hidden]
     picture = _png(plots.solid_picture([p[:3] for p in shown]))
@@ -161,8 +164,17 @@ def _sweep_section(table) -> str:
     return _section("Sweep", _svg(plots.sweep_maps(table, axes, chosen)), note, wide=True)
 
 
+MESH = "the .npz that build_cad wrote"
+
+
+@takes(path=PATH, motor=MOTOR, run=a("a Result, as Twin.run gives it", Result), sweep=a("a SweepTable", SweepTable),
+       cad=a("the answer of build_cad", dict), mesh=a(MESH, str, os.PathLike))  # fmt: skip
 def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None) -> Path:
     """Writes the page. `cad` is the answer of build_cad, `mesh` its .npz; parts that are missing are left out."""
+    if run is not None:
+        checked_run(run, SPIN_UP)
+    if cad is not None:
+        checked_cad(cad)
     d = motor.derive()
     cards = "".join(
         f"<div class=card><b>{_number(getattr(d, n), derived()[n].unit)}</b><span>{what}</span></div>"

@@ -42,7 +42,8 @@ autosave_interval {autosave}
 persistent_client_expiration 14d
 max_queued_messages 1000000
 max_queued_bytes 1073741824
-max_inflight_messages 1000
+# Sending is no change that is saved: with a reader that died, a kill -9 can cost so many messages.
+max_inflight_messages 100
 
 # Limits before anything is parsed.
 max_packet_size 1048576

@@ -7,7 +7,8 @@ import time
 import numpy as np
 
 from .. import _core
-from ..design.motor import Motor
+from ..arguments import TABLE, TEXT, a, number, takes
+from ..design.motor import MOTOR, Motor
 from ..errors import LinkError
 from ..run.result import Result
 from ..run.twin import ALL, Twin, channel_columns
@@ -16,8 +17,8 @@ from .mqtt import MqttSource
 from .sources import DRIVE, Recording, Serial, Simulated, Source
 from .wire import estimate_message
 
-QUALITY = ("good", "starting", "not observable", "inconsistent", "stale")
-STALE = 4
+QUALITY = ("good", "starting", "not observable", "inconsistent", "stale", "no estimate", "no sample yet")
+STALE, NO_ESTIMATE, NOTHING = 4, 5, 6
 SENSORS = {  # what an observer can live on, the best first
     "currents": ({"u_alpha", "u_beta"}, ({"i_alpha", "i_beta"}, {"ia", "ib"})),
     "speed": ({"omega_m", "i_bus"}, (set(),)),
@@ -34,6 +35,19 @@ def sensors_of(channels) -> str | None:
         if all_of <= have and any(other <= have for other in one_of):
             return name
     return None
+
+
+def missing_for(channels) -> str:
+    """What the channels lack for an estimate, in words; empty where they suffice."""
+    have = set(channels)
+    if sensors_of(have):
+        return ""
+    ways = [sorted(all_of | other) for all_of, one_of in SENSORS.values() for other in one_of]
+    begun = [w for w in ways if have & set(w)]
+    least = min((len(set(w) - have) for w in begun), default=0)
+    nearest = [w for w in begun if len(set(w) - have) == least] or ways
+    lacks = (", ".join(n for n in w if n not in have) for w in nearest)
+    return "needs " + ", or ".join(dict.fromkeys(lacks))
 
 
 class Estimator:
@@ -136,6 +150,7 @@ class Live:
         self.values: dict[str, float] = {}
         self.time_ns = self.arrival_ns = 0
         self.missed = 0
+        self._timed = True  # whether the newest samples said their time
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -162,10 +177,20 @@ class Live:
         return rows, block
 
     def _note(self, rows, block) -> None:
+        self._timed = bool(rows.time.any())
         self.time_ns, self.arrival_ns = int(rows.time[-1]), int(rows.arrival[-1])
         self.values = {n: float(rows[n][-1]) for n in rows.channels}
         if self.estimator:
             self.values |= {f"est.{n}": float(v) for n, v in zip(self.estimator.names, block[-1], strict=True)}
+
+    @property
+    def lacks(self) -> str:
+        """What estimates need and do not get, in words: channels, or times; empty where nothing lacks."""
+        if self.motor is None:
+            return ""
+        if self.estimator and not self._timed:
+            return "needs the time of each sample"
+        return missing_for(self.stream.channels)
 
     @property
     def age(self) -> float:
@@ -174,11 +199,13 @@ class Live:
 
     @property
     def quality(self) -> str:
-        """good, starting, not observable, inconsistent or stale."""
+        """Of the estimates: good, starting, not observable or inconsistent; stale, no estimate, no sample yet."""
+        if not self.arrival_ns:
+            return QUALITY[NOTHING]
         if self.age > 1.0:
             return QUALITY[STALE]
-        code = self.values.get("est.quality")
-        return QUALITY[int(code)] if code is not None and code == code else QUALITY[0]
+        code = self.values.get("est.quality", math.nan)
+        return QUALITY[NO_ESTIMATE] if code != code or self.lacks else QUALITY[int(code)]
 
     @property
     def stats(self) -> dict:
@@ -226,6 +253,10 @@ class Live:
         return out
 
 
+PACE = number(0.0, wanted="a number from 0 up")
+
+
+@takes(url=TEXT, motor=MOTOR, stream=TEXT)
 def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels=None, fmt=None, **options) -> Live:
     """A motor on the wire: mqtt://host/asset or mqtts://host/asset, or serial:/dev/ttyACM0?baud=921600.
 
@@ -239,6 +270,7 @@ def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels
     return Live(MqttSource(url, stream, channels, fmt, **options), motor)
 
 
+@takes(twin=a("a Twin or a Motor", Twin, Motor), pace=PACE, seconds=PACE, noise=PACE)
 def simulate(twin: Twin | Motor, **options) -> Live:
     """The embedded default: a computed motor whose samples go the way of a real one's.
 
@@ -248,6 +280,7 @@ def simulate(twin: Twin | Motor, **options) -> Live:
     return Live(Simulated(twin, **options), twin.params)
 
 
+@takes(record=TABLE, motor=MOTOR, pace=PACE)
 def replay(record: dict, motor: Motor | None = None, pace: float = 1.0) -> Live:
     """A recording played again; the estimates have the same bits at any pace."""
     return Live(Recording(record, pace), motor)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .. import _core
+from ..arguments import NAMES, TABLE, a, refuse, shown, takes, whole
 
 FORMATS = ("frame", "json", "sparkplug", "packed")
 ENCODINGS = ("float32", "int16", "delta", "float64")
@@ -55,6 +56,16 @@ class Format:
     time_unit: str = "ns"
     seq_per_sample: bool | None = None  # None: as the kind has it; a frame numbers samples, the others messages
 
+    def __post_init__(self):
+        for name in ("kind", "time_unit"):
+            known = FORMATS if name == "kind" else UNITS
+            if getattr(self, name) not in tuple(known):
+                raise ValueError(f"format: {name} = {shown(getattr(self, name))}: expected one of {', '.join(known)}")
+        for name in ("names", "keys", "aliases", "scales"):
+            refuse("Format", name, getattr(self, name), TABLE)
+        if self.layout is not None:
+            refuse("Format", "layout", self.layout, a("a Layout", Layout))
+
 
 class Rows:
     """Rows of a stream: `time`, `seq`, `arrival` (int64; ns since 1970, number, ns) and one array per channel."""
@@ -85,6 +96,7 @@ class Stream:
     `capacity` rows are kept; what is older is overwritten. `size_limit` bytes is the most that a message may have.
     """
 
+    @takes(channels=NAMES, fmt=a("a Format or its kind", Format, str), capacity=whole(1), size_limit=whole(1))
     def __init__(self, channels, fmt: Format | str = "frame", capacity: int = 1 << 20, size_limit: int = 1 << 20):
         self.channels = tuple(channels)
         self.format = fmt if isinstance(fmt, Format) else Format(fmt)
@@ -170,8 +182,6 @@ def _target(name: str, channels) -> int:
 
 def _core_stream(channels, fmt: Format, capacity: int, size_limit: int):
     """The C stream; ValueError for a format that cannot be."""
-    if fmt.kind not in FORMATS:
-        raise ValueError(f"format = {fmt.kind!r}: expected one of {', '.join(FORMATS)}")
     if not channels or len(set(channels)) != len(channels):
         raise ValueError(f"channels: expected different names, got {', '.join(channels) or 'none'}")
     if fmt.time_unit not in UNITS:

@@ -16,6 +16,21 @@ from .memory import SMALL, free_memory
 Cases = tuple[tuple[str, ...], np.ndarray]
 
 
+class Plan(tuple):
+    """(names, rows), and in `about` how they came: the kind of plan and its seed."""
+
+    about: dict
+
+    def __new__(cls, names, rows, about: dict):
+        """The pair with its description (JSON)."""
+        plan = super().__new__(cls, (names, rows))
+        plan.about = about
+        return plan
+
+    def __reduce__(self):
+        return Plan, (*self, self.about)
+
+
 def grid(axes) -> Cases:
     """Every combination of {name: values}; names of choices may stand for their positions."""
     names = tuple(axes)
@@ -24,12 +39,13 @@ def grid(axes) -> Cases:
     columns = [_axis(name, axes[name]) for name in names]
     need_memory(math.prod(len(c) for c in columns), len(names))
     stacked = np.meshgrid(*columns, indexing="ij")
-    return names, np.stack([g.ravel() for g in stacked], axis=1)
+    return Plan(names, np.stack([g.ravel() for g in stacked], axis=1), {"kind": "grid"})
 
 
 def random(ranges, count: int, seed: int = 0) -> Cases:
     """`count` cases drawn evenly between (low, high) for each name; the same for the same seed."""
-    return _scaled(ranges, np.random.default_rng(seed).random((_count(count), len(ranges))))
+    points = np.random.default_rng(seed).random((_count(count), len(ranges)))
+    return _scaled(ranges, points, {"kind": "random", "seed": seed})
 
 
 def sobol(ranges, count: int, seed: int = 0) -> Cases:
@@ -39,7 +55,8 @@ def sobol(ranges, count: int, seed: int = 0) -> Cases:
     except ImportError:
         raise ValueError("a Sobol plan needs SciPy, expected: pip install scipy") from None
     power = max(0, math.ceil(math.log2(_count(count))))
-    return _scaled(ranges, qmc.Sobol(len(ranges), seed=seed).random_base2(power)[:count])
+    points = qmc.Sobol(len(ranges), seed=seed).random_base2(power)[:count]
+    return _scaled(ranges, points, {"kind": "sobol", "seed": seed})
 
 
 def table(path) -> Cases:
@@ -55,7 +72,7 @@ def table(path) -> Cases:
         raise FileError(f"{path}: not a table of numbers ({plain(e, 200)})") from None
     except OSError as e:
         raise FileError(f"{path}: {e.strerror}") from None
-    return checked((names, rows), str(path))
+    return checked(Plan(names, rows, {"kind": "table", "file": str(path)}), str(path))
 
 
 def checked(cases, where: str = "sweep") -> Cases:
@@ -69,7 +86,8 @@ def checked(cases, where: str = "sweep") -> Cases:
         parameter(name)
     if len(rows) == 0:
         raise ValueError(f"{where}: no cases")
-    return names, np.ascontiguousarray(rows)
+    about = getattr(cases, "about", {"kind": "cases"})
+    return Plan(names, np.ascontiguousarray(rows), about)
 
 
 def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
@@ -89,7 +107,7 @@ def _count(count) -> int:
     return int(count)
 
 
-def _scaled(ranges, unit: np.ndarray) -> Cases:
+def _scaled(ranges, unit: np.ndarray, about: dict) -> Cases:
     """Unit points stretched to the ranges; whole parameters rounded to values inside."""
     names = tuple(ranges)
     rows = np.empty_like(unit)
@@ -100,7 +118,7 @@ def _scaled(ranges, unit: np.ndarray) -> Cases:
         whole = parameter(name).kind == "int"
         rows[:, k] = np.floor(low + unit[:, k] * (high + 1 - low)) if whole else low + unit[:, k] * (high - low)
         rows[:, k] = np.clip(rows[:, k], low, high)
-    return checked((names, rows))
+    return checked(Plan(names, rows, about))
 
 
 def _axis(name: str, values) -> np.ndarray:
@@ -108,6 +126,8 @@ def _axis(name: str, values) -> np.ndarray:
     row = parameter(name)
     listed = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     for k, v in enumerate(listed):
+        if isinstance(v, (bool, np.bool_)):
+            raise ValueError(f"{name}: expected numbers ({v})")
         if isinstance(v, str):
             if v not in row.choices:
                 wanted = f"one of {', '.join(row.choices)}" if row.choices else "a number"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, nearest, plain
+from ..arguments import NAMES, PATH, takes
+from ..errors import FileError, UnknownNameError, nearest, plain
 from ..files import replacing
 from ..table import channels
 from . import saved
@@ -14,21 +15,35 @@ FORMAT = 1  # of the metadata in saved files
 
 
 class Result:
-    """One run: result["omega_m"] is a view on column `omega_m` of `block` (float64, rows x channels)."""
+    """One run: result["omega_m"] is a view on column `omega_m` of `block` (float64, rows x channels).
 
-    def __init__(self, names, block: np.ndarray, about: dict | None = None):
+    `about` says what it is of (provenance.py): motor, settings, how it was run, version, date.
+    """
+
+    def __init__(self, names, block: np.ndarray, about=None):
         self.names = tuple(names)
         self.block = block
-        self.about = dict(about or {})
+        self._about = about if callable(about) else dict(about or {})
         self._column = {n: i for i, n in enumerate(self.names)}
 
+    @property
+    def about(self) -> dict:
+        """What the result is of; made when it is first asked for."""
+        if callable(self._about):
+            self._about = self._about()
+        return self._about
+
+    @about.setter
+    def about(self, about: dict) -> None:
+        self._about = about
+
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._column:
-            raise KeyError(f"{name}: not recorded{nearest(name, self.names)}")
+        if not isinstance(name, str) or name not in self._column:
+            raise UnknownNameError(f"{plain(name, 100)}: not recorded{nearest(name, self.names)}")
         return self.block[:, self._column[name]]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._column
+        return isinstance(name, str) and name in self._column
 
     def __len__(self) -> int:
         return len(self.block)
@@ -48,13 +63,10 @@ class Result:
         spent = last["copper"] + last["friction"] + last["load"] + last["stored"] - first
         return float((last["in"] - spent) / max(abs(last["in"]), 1e-300))
 
+    @takes(path=PATH)
     def save(self, path) -> None:
         """Writes .parquet (needs pyarrow), .npz or .csv, whole or not at all."""
-        path = Path(path)
-        if path.suffix not in (".parquet", ".npz", ".csv"):
-            raise FileError(f"{path}: unknown kind of file, expected .parquet, .npz or .csv")
-        if path.suffix == ".parquet":
-            saved.need_pyarrow(path)
+        path = saved.writable(path)
         units = [self.unit(n) for n in self.names]
         about = json.dumps({**self.about, "format": FORMAT, "units": dict(zip(self.names, units, strict=True))})
         with replacing(path) as scratch:
@@ -66,6 +78,7 @@ class Result:
                 saved.write_csv(scratch, self.names, units, self.block)
 
     @classmethod
+    @takes(path=PATH)
     def load(cls, path) -> "Result":
         """Reads what `save` wrote (.parquet or .npz); FileError for anything else, damaged files included."""
         path = Path(path)
@@ -81,6 +94,7 @@ class Result:
             raise FileError(f"{path}: format {plain(about.get('format'), 40)}, expected {FORMAT}")
         return cls(names, block, about)
 
+    @takes(names=NAMES)
     def plot(self, names=("omega_m", "torque", "iq"), path=None):
         """Channels over time as a matplotlib figure; written to `path` if given."""
         from ..draw.plots import time_series

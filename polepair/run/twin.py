@@ -1,13 +1,16 @@
 """The twin: a motor with a controller and a load, ready to run."""
 
 import math
+import time
 
 import numpy as np
 
 from .. import _core
-from ..design.motor import Motor
+from ..arguments import CALL, NAMES, NUMBER, TEXT, Need, takes, whole
+from ..design.motor import MOTOR, Motor
 from ..errors import DivergedError, nearest
 from ..table import channels
+from . import provenance
 from .memory import SMALL, free_memory
 from .result import Result
 
@@ -27,6 +30,15 @@ def _given(**names) -> Settings:
     return Settings({k.replace("__", "."): v for k, v in names.items() if v is not None})
 
 
+def _of(*groups: str) -> Need:
+    """Settings whose keys are of these groups."""
+    wanted = " or ".join(f"{g}.FIELD" for g in groups)
+    made = "pp.Load(...)" if "load" in groups else "pp.Foc(...) or pp.SixStep(...)"
+    known = lambda name: isinstance(name, str) and name.partition(".")[0] in groups  # noqa: E731
+    return Need(f"settings of {wanted}, as {made} gives them", lambda v: isinstance(v, dict) and all(map(known, v)))
+
+
+@takes(speed=NUMBER, ramp=NUMBER, torque_max=NUMBER, strategy=TEXT, alpha_c=NUMBER, alpha_s=NUMBER)
 def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alpha_s=None) -> Settings:
     """Field-oriented control: speed reference [rad/s], its slope [rad/s^2], torque limit [N m], "id0" or "mtpa"."""
     return _given(
@@ -40,6 +52,7 @@ def Foc(speed=None, ramp=None, torque_max=None, strategy=None, alpha_c=None, alp
     )
 
 
+@takes(speed=NUMBER, duty=NUMBER, ramp=NUMBER, alpha_s=NUMBER)
 def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:
     """Six-step commutation: a fixed duty (default 1), or a speed reference [rad/s] held by a PI controller."""
     closed = "yes" if speed is not None else "no"
@@ -53,11 +66,13 @@ def SixStep(speed=None, duty=None, ramp=None, alpha_s=None) -> Settings:
     )
 
 
+@takes(torque=NUMBER, t_on=NUMBER, viscous=NUMBER, coulomb=NUMBER, J=NUMBER)
 def Load(torque=None, t_on=None, viscous=None, coulomb=None, J=None) -> Settings:
     """Constant torque [N m] from t_on [s] on, viscous [N m s] and Coulomb [N m] torque, inertia [kg m^2]."""
     return _given(load__torque=torque, load__t_on=t_on, load__viscous=viscous, load__coulomb=coulomb, load__J=J)
 
 
+@takes(k=NUMBER, J=NUMBER)
 def Propeller(k, J=None) -> Settings:
     """Torque k omega^2 [N m s^2] and inertia [kg m^2]."""
     return _given(load__quadratic=k, load__J=J)
@@ -66,9 +81,8 @@ def Propeller(k, J=None) -> Settings:
 class Twin:
     """A motor, its control and its load. `params` is the twin's own copy of the motor's parameters."""
 
+    @takes(motor=MOTOR, control=_of("control", "drive"), load=_of("load"))
     def __init__(self, motor: Motor, control: Settings | None = None, load: Settings | None = None):
-        if not isinstance(motor, Motor):
-            raise TypeError(f"Twin of {motor!r}: expected a Motor, as pp.load gives it")
         self.params = motor.copy()
         for name, value in {**(control or {}), **(load or {})}.items():
             self.params.set(name, value)
@@ -80,6 +94,7 @@ class Twin:
         """The C twin at rest, for stepping by hand; `nominal` (a Derived) is the machine its controller is tuned to."""
         return _core.Twin(self.params, nominal)
 
+    @takes(t_end=NUMBER, record=NAMES, every=whole(1), progress=CALL, fine=whole(1))
     def run(
         self, t_end: float, record=ALL, every: int = 1, progress=None, nominal=None, out=None, fine: int = 1
     ) -> Result:
@@ -90,6 +105,7 @@ class Twin:
         `fine` > 1 gives that many rows in each period, between the samples by the continuous extension of the adaptive
         steps (drive.rtol > 0).
         """
+        began = time.time()
         names, columns = channel_columns(record)
         twin = self.core(nominal)
         rows = _row_count(t_end, twin.period, every)
@@ -109,7 +125,9 @@ class Twin:
                 raise DivergedError(f"{self.params.name}: {e}") from None
             if progress:
                 progress(last, rows)
-        return Result(names, block, {"motor": self.params.name, "period": twin.period * every / fine})
+        period, tuned = twin.period * every / fine, "another machine" if nominal is not None else None
+        asked = {"kind": "run", "t_end": t_end, "every": every, "fine": fine, "period": period, "tuned_to": tuned}
+        return Result(names, block, provenance.later(self.params, began, **asked))
 
 
 def channel_columns(record) -> tuple[tuple[str, ...], np.ndarray]:
@@ -124,11 +142,20 @@ def channel_columns(record) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _row_count(t_end: float, period: float, every: int) -> int:
-    if not (math.isfinite(t_end) and 0 < t_end / period < 1e10 - 1):
-        raise ValueError(f"t_end = {t_end} s: expected more than 0 and less than 1e10 control periods of {period} s")
+    samples = period_count(t_end, period)
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"every = {every!r}: expected a whole number from 1 up")
-    return _core.run_samples(t_end, period) // every + 1
+    return samples // every + 1
+
+
+def period_count(t_end: float, period: float) -> int:
+    """Control periods of t_end seconds, at least one; ValueError for a time of none, or of too many."""
+    if not (math.isfinite(t_end) and t_end / period < 1e10 - 1):
+        raise ValueError(f"t_end = {t_end} s: expected less than 1e10 control periods ({1e10 * period:.3g} s)")
+    samples = _core.run_samples(t_end, period) if t_end > 0 else 0
+    if not samples:
+        raise ValueError(f"t_end = {t_end} s: expected more than 0, at least a control period ({period:.6g} s)")
+    return samples
 
 
 def _fine_rows(rows: int, every: int, fine: int) -> int:

@@ -338,6 +338,7 @@ int main(int count, char **argument)
     layouts_have_bounds();
     descriptions();
     decoders();
+    json();
     segments_and_drains();
     if (count > 1) {
         journals(argument[1]);

@@ -85,8 +85,10 @@ def test_attribute_checks():
         m.get("magnet.nothing")
     m.rotor.topology = "inner"
     assert m.rotor.topology == "inner"
-    m.rotor.topology = 1
-    assert m.rotor.topology == "outer"
+    for number in (1, 1.0, True):
+        with pytest.raises(ValueError, match=f"rotor.topology = {number}: expected one of inner|outer"):
+            m.rotor.topology = number
+    assert m.rotor.topology == "inner"
 
 
 def test_copy_and_equality():
