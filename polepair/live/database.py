@@ -271,10 +271,10 @@ class Store:
         query = "SELECT CAST(place AS INTEGER) FROM mark WHERE stream=? ORDER BY rowid DESC LIMIT 1"
         last = self.db.execute(query, (number,)).fetchone()
         place = (last[0] if last else 0) + len(marks) // MARK_BYTES
+        query = "DELETE FROM mark WHERE stream=? AND (place<=? OR place>?)"
+        self.db.execute(query, (number, place - MARKS, place))  # first: the new ones may take their pages
         values = (number, place, _mark_crc(number, place, marks), marks)
         self.db.execute("INSERT INTO mark (stream, place, crc, marks) VALUES (?,?,?,?)", values)
-        query = "DELETE FROM mark WHERE stream=? AND (place<=? OR place>?)"
-        self.db.execute(query, (number, place - MARKS, place))
 
     def marks(self, number: int, bad: list[str]) -> bytes:
         """Of the newest messages of a stream, for Decoder(); damaged ones are passed over, and told in `bad`."""
