@@ -78,7 +78,7 @@ def mqtt():
     library = next(iter(glob("/usr/lib/*/libpaho-mqtt3as.a")), None)
     if library is None:
         return []
-    sockets = ("recv", "writev", "poll", "connect", "close", "SSL_set_fd", "SSL_read", "SSL_pending", "SSL_write",
+    sockets = ("recv", "writev", "poll", "connect", "close", "SSL_new", "SSL_read", "SSL_pending", "SSL_write",
                "ERR_clear_error")  # fmt: skip
     exchange = ("MQTTPacket_send_puback", "MQTTProtocol_writeAvailable", "MQTTProtocol_startPublish")
     tracking = ("mymalloc", "myrealloc", "myfree", "StackTrace_entry", "StackTrace_exit", "Log")

@@ -1,7 +1,6 @@
 /* The same buffer over TLS. OpenSSL asks the kernel twice for each record, and paho asks OpenSSL
- * for single bytes: the linker leads paho's SSL_set_fd, SSL_read, SSL_pending and SSL_write here. A
- * buffer between OpenSSL and the socket reads up to 64 KiB ahead (OpenSSL's own would move all that
- * is left of it for each record), and whatever records came whole are decrypted at once. */
+ * for single bytes: the linker leads paho's SSL_new, SSL_read, SSL_pending and SSL_write here.
+ * OpenSSL reads up to 64 KiB ahead, and whatever records came whole are decrypted at once. */
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
@@ -11,13 +10,13 @@
 enum { RECORD = 1 << 14 }; /* bytes of the largest record, decrypted */
 
 void __wrap_ERR_clear_error(void);
-int __wrap_SSL_set_fd(SSL *tls, int fd);
+SSL *__wrap_SSL_new(SSL_CTX *context);
 int __wrap_SSL_read(SSL *tls, void *to, int want);
 int __wrap_SSL_pending(const SSL *tls);
 int __wrap_SSL_write(SSL *tls, const void *from, int length);
 
 void __real_ERR_clear_error(void);
-int __real_SSL_set_fd(SSL *tls, int fd);
+SSL *__real_SSL_new(SSL_CTX *context);
 int __real_SSL_read(SSL *tls, void *to, int want);
 int __real_SSL_pending(const SSL *tls);
 int __real_SSL_write(SSL *tls, const void *from, int length);
@@ -29,33 +28,14 @@ void __wrap_ERR_clear_error(void)
         __real_ERR_clear_error();
 }
 
-/* Reads go through a buffer, writes do not. Without memory for one they go as they did. */
-static void buffer_reads(SSL *tls)
+SSL *__wrap_SSL_new(SSL_CTX *context)
 {
-    BIO *kernel = SSL_get_rbio(tls);
-    BIO *buffer = BIO_new(BIO_f_buffer());
-    if (!buffer)
-        return;
-    if (BIO_set_read_buffer_size(buffer, PP_READ_ROOM) != 1 || !BIO_up_ref(kernel)) {
-        BIO_free(buffer);
-        return;
+    SSL *tls = __real_SSL_new(context);
+    if (tls) {
+        SSL_set_default_read_buffer_len(tls, PP_READ_ROOM);
+        SSL_set_read_ahead(tls, 1);
     }
-    BIO_push(buffer, kernel);
-    SSL_set0_rbio(tls, buffer);
-}
-
-int __wrap_SSL_set_fd(SSL *tls, int fd)
-{
-    int done = __real_SSL_set_fd(tls, fd);
-    if (done == 1)
-        buffer_reads(tls);
-    return done;
-}
-
-/* Bytes that the kernel need not be asked for; records among them may not be whole. */
-static bool has_more(SSL *tls)
-{
-    return SSL_has_pending(tls) || BIO_pending(SSL_get_rbio(tls)) > 0;
+    return tls;
 }
 
 /* Decrypts records until none is whole or there is no room for another; the first one's return
@@ -63,11 +43,11 @@ static bool has_more(SSL *tls)
 static int fill(SSL *tls, pp_connection *connection)
 {
     int got = __real_SSL_read(tls, connection->bytes, PP_READ_ROOM);
-    int more = got > 0 && has_more(tls);
+    int more = got > 0 && SSL_has_pending(tls);
     int filled = got;
     while (more && filled + RECORD <= PP_READ_ROOM) {
         int next = __real_SSL_read(tls, connection->bytes + filled, PP_READ_ROOM - filled);
-        more = next > 0 && has_more(tls);
+        more = next > 0 && SSL_has_pending(tls);
         filled += next > 0 ? next : 0;
     }
     if (got > 0)
