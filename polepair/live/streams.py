@@ -59,7 +59,7 @@ class Format:
     def __post_init__(self):
         for name in ("kind", "time_unit"):
             known = FORMATS if name == "kind" else UNITS
-            if getattr(self, name) not in tuple(known):
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in known:
                 raise ValueError(f"format: {name} = {shown(getattr(self, name))}: expected one of {', '.join(known)}")
         for name in ("names", "keys", "aliases", "scales"):
             refuse("Format", name, getattr(self, name), TABLE)
@@ -96,7 +96,9 @@ class Stream:
     `capacity` rows are kept; what is older is overwritten. `size_limit` bytes is the most that a message may have.
     """
 
-    @takes(channels=NAMES, fmt=a("a Format or its kind", Format, str), capacity=whole(1), size_limit=whole(1))
+    @takes(
+        channels=NAMES, fmt=a("a Format or its kind", Format, str), capacity=whole(1, 2**40), size_limit=whole(1, 2**40)
+    )
     def __init__(self, channels, fmt: Format | str = "frame", capacity: int = 1 << 20, size_limit: int = 1 << 20):
         self.channels = tuple(channels)
         self.format = fmt if isinstance(fmt, Format) else Format(fmt)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arguments import NAMES, PATH, takes
+from ..arguments import NAMES, PATH, TEXT, takes
 from ..errors import FileError, UnknownNameError, nearest, plain
 from ..files import replacing
 from ..table import channels
@@ -37,6 +37,7 @@ class Result:
     def __repr__(self) -> str:
         return f"Result({len(self)} rows of {', '.join(self.names)})"
 
+    @takes(name=TEXT)
     def unit(self, name: str) -> str:
         """SI unit of a channel."""
         return channels()[name].unit if name in channels() else ""

@@ -113,7 +113,7 @@ TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
 EXECUTOR = having("an executor, as concurrent.futures has them", "submit")
 
 
-@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, threads=whole(1), progress=CALL, mode=TEXT, resume=PATH,
+@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH,
        executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1))  # fmt: skip
 def sweep(
     twin: Twin,
@@ -210,7 +210,7 @@ def _partial(path, names, rows, about) -> SweepTable | None:
 def derive_sweep(motor, axes, fields=None) -> SweepTable:
     """Derives every case without running it: geometry to constants, mass and inertia, at C speed."""
     names, rows = cases_from(axes)
-    chosen = tuple(fields or derived())
+    chosen = tuple(derived() if fields is None or not len(fields) else fields)
     for f in chosen:
         if f not in derived():
             raise ValueError(f"fields: {f}: no such derived value{nearest(f, derived())}")
