@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import boundary
+from support import boundary, boundary_calls
 
 CASES = int(os.environ.get("FUZZ_CASES", 300))
 EVERY = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=True)
@@ -52,8 +52,8 @@ def test_command_lines(place):
 
 
 def test_calls(place):
-    made = boundary.calls(place)
-    endings = drawn(place, boundary.mistakes(made), lambda case: boundary.call(made, *case), CASES // 3)
+    made = boundary_calls.calls(place)
+    endings = drawn(place, boundary_calls.mistakes(made), lambda case: boundary_calls.call(made, *case), CASES // 3)
     said(endings)
     assert any("answered" in key for key in endings) and any("TypeError" in key for key in endings)
 
@@ -89,8 +89,8 @@ def fails(text):
 )
 def test_what_is_no_line_of_ours_is_found(text):
     with pytest.raises(boundary.Found):
-        boundary.call(fails(text), "f", {"a": 1})
-    assert boundary.call(fails("f: a = 1: expected 2"), "f", {"a": 1}) == "f ValueError"
+        boundary_calls.call(fails(text), "f", {"a": 1})
+    assert boundary_calls.call(fails("f: a = 1: expected 2"), "f", {"a": 1}) == "f ValueError"
 
 
 @pytest.mark.parametrize(

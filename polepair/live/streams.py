@@ -188,6 +188,8 @@ def _core_stream(channels, fmt: Format, capacity: int, size_limit: int):
         raise ValueError(f"format = {fmt.kind!r}: expected one of {', '.join(FORMATS)}")
     if not channels or len(set(channels)) != len(channels):
         raise ValueError(f"channels: expected different names, got {', '.join(channels) or 'none'}")
+    if any("\0" in c for c in channels):
+        raise ValueError("channels: a name with a zero byte, expected text")
     if fmt.time_unit not in UNITS:
         raise ValueError(f"time_unit = {fmt.time_unit!r}: expected one of {', '.join(UNITS)}")
     if fmt.kind == "packed" and fmt.layout is None:
