@@ -7,7 +7,7 @@ OUT := build/demo
 STAMP := $(VENV)/.ready
 SOURCES := $(shell find csrc -name "*.[ch]" -o -name "*.def") setup.py pyproject.toml
 
-.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage soak clean wheel table
+.PHONY: help demo test build check house hook compile-commands fmt bench docs faults fuzz promises emulated mutants coverage soak clean wheel release table
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
@@ -18,7 +18,7 @@ demo: build ## a real motor: CAD, run, sweep and report in build/demo (FILM=1 ad
 	@$(PY) -m polepair sweep outrunner-12s14p magnet.Br=1.0:1.4:21 winding.turns=12:20:9 --time 0.5 --out $(OUT)/sweep.parquet
 	@$(PY) -m polepair report outrunner-12s14p --run $(OUT)/run.parquet --sweep $(OUT)/sweep.parquet --cad $(OUT)/motor.json --out $(OUT)/report.html
 	@$(if $(FILM),packaging/bpy.sh && POLEPAIR_BPY_PYTHON=$(BPY) $(PY) -m polepair film outrunner-12s14p --run $(OUT)/run.parquet --out $(OUT)/spinup.mp4)
-	@echo "open $(OUT)/report.html"
+	@echo "open $(OUT)/report.html; to go on: . $(VENV)/bin/activate, then polepair --help"
 
 test: build ## every test (short forms of the long ones)
 	@packaging/test.sh
@@ -73,8 +73,11 @@ promises: build ## the promises of docs/reliability.md, and what their machines 
 emulated: build ## the sweeps' AVX-512 lanes on an emulated machine (two minutes)
 	@packaging/emulate.sh
 
-wheel: build ## the cp311-abi3 wheel in build/wheel
-	@$(PY) -m pip wheel -q --no-deps --no-build-isolation -w build/wheel .
+wheel: build ## the cp311-abi3 manylinux wheel in build/wheel, with all that it needs
+	@packaging/wheel.sh
+
+release: build ## the wheel twice to equal bytes, with hashes and a bill of materials, in build/release
+	@packaging/wheel.sh release
 
 mutants: build ## changes 60 lines one at a time: do the tests notice? (ROOM=core, sweep, python or live; SEED=1, COUNT=60)
 	@nice $(PY) packaging/mutants.py $(or $(ROOM),all) --seed $(or $(SEED),1) --count $(or $(COUNT),60)

@@ -121,15 +121,37 @@ static PyObject *stream_column(PyObject *object, PyObject *args)
 static PyObject *stream_counts(PyObject *object, PyObject *Py_UNUSED(unused))
 {
     pp_stream_counts counts = pp_stream_read_counts(((stream_object *)object)->stream);
-    PyObject *dict = Py_BuildValue(
-        "{sLsLsLsLsLsLsLsLsLsL}", "messages", counts.messages, "rows", counts.rows, "bytes",
-        counts.bytes, "lost", counts.lost, "duplicates", counts.duplicates, "out_of_order",
-        counts.out_of_order, "restarts", counts.restarts, "retained", counts.retained,
-        "unjournaled", counts.unjournaled, "device_drops", counts.device_drops);
+    PyObject *dict =
+        Py_BuildValue("{sLsLsLsLsLsLsLsLsLsLsL}", "messages", counts.messages, "rows", counts.rows,
+                      "bytes", counts.bytes, "lost", counts.lost, "duplicates", counts.duplicates,
+                      "out_of_order", counts.out_of_order, "restarts", counts.restarts, "retained",
+                      counts.retained, "unjournaled", counts.unjournaled, "device_drops",
+                      counts.device_drops, "partial", counts.partial);
     for (int i = 1; dict && i < PP_REFUSAL_COUNT; i++) {
         if (!counts.refused[i])
             continue;
         PyObject *value = PyLong_FromLongLong(counts.refused[i]);
+        if (!value || PyDict_SetItemString(dict, pp_refusal_text((pp_refusal)i), value) < 0)
+            Py_CLEAR(dict);
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
+/* The dict of what the newest messages began with, by reason. */
+static PyObject *stream_examples(PyObject *object, PyObject *Py_UNUSED(unused))
+{
+    pp_stream *stream = own_stream(object);
+    PyObject *dict = stream ? PyDict_New() : NULL;
+    for (int i = 0; dict && i < PP_REFUSAL_COUNT; i++) {
+        uint8_t example[PP_EXAMPLE_MAX];
+        size_t length;
+        Py_BEGIN_ALLOW_THREADS
+        length = pp_stream_example(stream, (pp_refusal)i, example);
+        Py_END_ALLOW_THREADS
+        if (length == 0)
+            continue;
+        PyObject *value = PyBytes_FromStringAndSize((const char *)example, (Py_ssize_t)length);
         if (!value || PyDict_SetItemString(dict, pp_refusal_text((pp_refusal)i), value) < 0)
             Py_CLEAR(dict);
         Py_XDECREF(value);
@@ -281,6 +303,10 @@ static PyMethodDef stream_methods[] = {
      "0.. values (float64)."},
     {"counts", stream_counts, METH_NOARGS,
      "counts($self, /)\n--\n\nCounters by name; refusals only where there were any."},
+    {"examples", stream_examples, METH_NOARGS,
+     "examples($self, /)\n--\n\n"
+     "What the newest message refused for each reason begins with; accepted: the newest partial "
+     "one."},
     {"journal", stream_set_journal, METH_VARARGS,
      "journal($self, journal, about, /)\n--\n\n"
      "Journals from now on, in segments that say what they are about; None ends it."},

@@ -1,6 +1,7 @@
 /* The rows of the tables, as lists of tuples. */
 #include "core.h"
 
+#include "polepair/frame.h"
 #include "polepair/observe.h"
 
 /* List of one tuple per row of a table. */
@@ -53,6 +54,16 @@ static PyObject *status_row(int i)
     return Py_BuildValue("ss", pp_status_where((pp_status)i), pp_status_text((pp_status)i));
 }
 
+static PyObject *refusal_row(int i)
+{
+    static const char *const codes[] = {
+#define PP_REFUSAL(code, text) #code,
+#include "polepair/refusal.def"
+#undef PP_REFUSAL
+    };
+    return Py_BuildValue("ss", codes[i], pp_refusal_text((pp_refusal)i));
+}
+
 static PyObject *parameter_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     return table(PP_PARAM_COUNT, param_row);
@@ -83,6 +94,11 @@ static PyObject *status_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(un
     return table(PP_STATUS_COUNT, status_row);
 }
 
+static PyObject *refusal_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_REFUSAL_COUNT, refusal_row);
+}
+
 static PyMethodDef table_calls[] = {
     {"parameter_rows", parameter_rows, METH_NOARGS,
      "parameter_rows($module, /)\n--\n\n"
@@ -97,6 +113,9 @@ static PyMethodDef table_calls[] = {
      "estimate_rows($module, /)\n--\n\nVirtual sensors: (name, unit, doc) each."},
     {"status_rows", status_rows, METH_NOARGS,
      "status_rows($module, /)\n--\n\nStatus codes: (where, text) each."},
+    {"refusal_rows", refusal_rows, METH_NOARGS,
+     "refusal_rows($module, /)\n--\n\nWhy messages are refused: (code, text) each; the first: "
+     "accepted."},
     {NULL, NULL, 0, NULL}};
 
 int add_tables(PyObject *module, module_state *Py_UNUSED(state))

@@ -7,6 +7,7 @@ import click
 
 from ..errors import FileError, plain
 from ..files import read_text
+from ..run import provenance
 from ..run.twin import Twin
 from .common import FILE, JSON, SET, Progress, chosen_motor, say
 
@@ -23,21 +24,39 @@ from .common import FILE, JSON, SET, Progress, chosen_motor, say
 @JSON
 def report(motor, run_file, sweep_file, cad_file, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
-    from ..faces.inputs import SPIN_UP, read_run
+    from ..faces.inputs import SPIN_UP
     from ..faces.report import write_report
     from ..run.sweeps import load_table
 
     m = chosen_motor(motor, settings)
-    result = read_run(run_file, SPIN_UP) if run_file else Twin(m).run(0.5)
+    result = _run_of(run_file, m, SPIN_UP) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
-    cad = _cad_of(cad_file) if cad_file else None
+    if table:
+        axes = table.about.get("axes")
+        _same_motor(table.about, m, sweep_file, axes if isinstance(axes, list) else ())
+    cad = _cad_of(cad_file, m) if cad_file else None
     mesh = cad_file.with_name("motor.mesh.npz") if cad_file else None
     path = write_report(out, m, result, table, cad, mesh if mesh and mesh.exists() else None)
     say(as_json, {"out": str(path)}, [f"{m.name}: {path}"])
 
 
-def _cad_of(path) -> dict | None:
-    """What `polepair design` wrote of the solids."""
+def _run_of(path, motor, channels):
+    """A run of this motor with these channels; FileError for another result, another motor or other values."""
+    from ..faces.inputs import read_run
+
+    result = read_run(path, channels)
+    _same_motor(result.about, motor, path)
+    return result
+
+
+def _same_motor(about: dict, motor, path, without=()) -> None:
+    differs = provenance.first_difference(about, motor, path, without)
+    if differs:
+        raise FileError(f"{differs}: expected a result of this very motor (the same file and --set)")
+
+
+def _cad_of(path, motor) -> dict | None:
+    """What `polepair design` wrote of the solids of this motor."""
     from ..faces.inputs import checked_cad
 
     try:
@@ -46,6 +65,7 @@ def _cad_of(path) -> dict | None:
         raise e if isinstance(e, FileError) else FileError(f"{path}: not JSON ({plain(e, 100)})") from None
     if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
         raise FileError(f"{path}: expected the motor.json of polepair design")
+    _same_motor(read, motor, path, provenance.NOT_THE_MOTOR)
     try:
         return read.get("cad") and checked_cad(read["cad"])
     except ValueError as e:
@@ -63,12 +83,12 @@ def _cad_of(path) -> dict | None:
 def film(motor, run_file, out, seconds, slow, settings, as_json):
     """A short clip of the spin-up, rendered by Blender without a display."""
     from ..faces.film import make_film
-    from ..faces.inputs import TURNING, read_run
+    from ..faces.inputs import TURNING
 
     if out.suffix != ".mp4":
         raise ValueError(f"{plain(out, 200)}: expected a clip named .mp4")
     m = chosen_motor(motor, settings)
-    result = read_run(run_file, TURNING) if run_file else Twin(m).run(0.5)
+    result = _run_of(run_file, m, TURNING) if run_file else Twin(m).run(0.5)
     with Progress("rendering", as_json):
         data = make_film(m, result, out, seconds, slow)
     say(as_json, data, [f"{m.name}: {data['frames']} frames in {out}"])

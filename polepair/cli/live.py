@@ -4,19 +4,33 @@ import contextlib
 
 import click
 import numpy as np
+from click.core import ParameterSource
 
-from ..errors import plain
+from ..errors import LinkError, plain
 from ..run.twin import Twin
-from .common import FILE, JSON, RPM, SET, chosen_motor, say
+from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell
+from .typed import Typed
 
 
-@click.command()
+def span(ctx, option, value):
+    """A time, pace or spread as an option has it; ValueError for one that is not 0 or more."""
+    if value is not None and not value >= 0:
+        raise ValueError(f"{option.opts[0]} {value:g}: expected 0 or more")
+    return value
+
+
+@click.command(cls=Typed)
 @click.argument("record", type=FILE)
 @click.option("--motor", required=True, help="Motor file, or the name of one that ships with polepair.")
 @click.option("--out", "-o", type=FILE, help="Result file: .npz (one array a column), .parquet or .csv.")
 @click.option("--method", type=click.Choice(["ekf", "ukf"]), default="ekf", show_default=True)
 @click.option("--fixed", is_flag=True, help="Keep Rs and psi_pm as the motor file has them.")
-@click.option("--noise", type=float, help="Standard deviation of a current measurement, A (default: from the record).")
+@click.option(
+    "--noise",
+    type=float,
+    callback=span,
+    help="Standard deviation of a current measurement, A (default: from the record).",
+)
 @SET
 @JSON
 def estimate(record, motor, out, method, fixed, noise, settings, as_json):
@@ -31,6 +45,7 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
     columns = recorded(record)
     checked(columns, str(record))
     result = run_estimate(m, columns, not fixed, noise, method)
+    result.about["record"] = str(record)
     if out:
         result.save(out)
     last = {n: float(result[n][-1]) for n in result.names}
@@ -89,9 +104,40 @@ def link_options(given) -> dict:
 
 
 def source_options(given) -> dict:
-    """The keyword arguments of a MqttSource that say what the stream is."""
+    """The keyword arguments of a MqttSource that say what the stream is; ValueError where they make no sense."""
+    from ..live.wire import checked_channels
+
+    if given["fmt"] and given["channels"] is None:
+        raise ValueError(f"--format {given['fmt']}: expected with --channels; else the device's birth says both")
     names = given["channels"]
-    return {"channels": tuple(names.split(",")) if names else None, "fmt": given["fmt"], "topic": given["topic"]}
+    if names is not None:
+        names = checked_channels([n.strip() for n in names.split(",")], "--channels")
+    return {"channels": names, "fmt": given["fmt"], "topic": given["topic"]}
+
+
+@contextlib.contextmanager
+def in_options():
+    """Errors name options of the command instead of arguments of a call."""
+    from ..live.mqtt import GIVEN
+
+    try:
+        yield
+    except LinkError as e:
+        raise type(e)(str(e).replace(GIVEN, "--channels and --format")) from None
+
+
+SERVES = {"--mqtt": ("channels", "fmt", "topic", "publish", "password_file", "ca", "cert", "key")}
+SERVES |= {"--serial": ("channels",), "--replay": ("pace",), "a simulated motor": ("pace",)}
+
+
+def _refuse_idle(chosen: str) -> None:
+    """ValueError for an option that the chosen source has no use for."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        users = [source for source, served in SERVES.items() if option.name in served]
+        given = context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
+        if given and users and chosen not in users:
+            raise ValueError(f"{option.opts[0]}: no use with {chosen}, expected with {' or '.join(users)}")
 
 
 @click.command()
@@ -100,36 +146,51 @@ def source_options(given) -> dict:
 @click.option("--serial", metavar="PORT", help="A motor on a serial line: /dev/ttyACM0.")
 @click.option("--replay", "record", type=FILE, help="A recording with a column time.")
 @stream_options
-@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
-@click.option("--pace", default=1.0, show_default=True, help="Simulated or replayed seconds per second; 0: at once.")
+@click.option("--time", "seconds", type=float, callback=span, help="Stop after so many seconds.")
+@click.option(
+    "--pace",
+    default=1.0,
+    callback=span,
+    show_default=True,
+    help="Simulated or replayed seconds per second; 0: at once.",
+)
 @click.option("--publish", is_flag=True, help="Publish the estimates on the asset's est (with --mqtt).")
 @mqtt_options
 @SET
 def live(motor, seconds, pace, publish, settings, **given):
-    """A motor as it runs: what it measures and what it cannot. Simulated unless --mqtt, --serial or --replay."""
+    """A motor as it runs: what it measures and what it cannot. Simulated unless --mqtt, --serial or --replay.
+
+    q quits, as Ctrl-C does.
+    """
     import math
 
     from ..live import session as operational
     from ..live.mqtt import Link
+    from ..live.refusals import refusals
     from .screen import show
 
-    m = chosen_motor(motor, settings)
     mqtt, serial, record = given["mqtt"], given["serial"], given["record"]
+    chosen = [f"--{k}" for k, v in (("mqtt", mqtt), ("serial", serial), ("replay", record)) if v is not None]
+    if len(chosen) > 1:
+        raise ValueError(f"live: {' and '.join(chosen)}, expected one of --mqtt, --serial and --replay")
+    _refuse_idle("".join(chosen) or "a simulated motor")
+    m = chosen_motor(motor, settings)
     link, stream = link_options(given), source_options(given)
-    if sum(x is not None for x in (mqtt, serial, record)) > 1:
-        raise ValueError("live: expected one of --mqtt, --serial and --replay")
-    if mqtt:
-        view = operational.connect(mqtt, m, **stream, **link)
+    if mqtt is not None:
+        with in_options():
+            view = operational.connect(mqtt, m, **stream, **link)
         if publish:
             view.publisher = Link(mqtt, **link).connect()
-    elif serial:
+    elif serial is not None:
         view = operational.connect(f"serial:{serial}", m, channels=stream["channels"] or operational.DRIVE)
-    elif record:
+    elif record is not None:
         view = operational.replay(recorded(record), m, pace)
     else:
         view = operational.simulate(Twin(m), pace=pace)
     with view, contextlib.suppress(KeyboardInterrupt):
         show(view, math.inf if seconds is None else seconds)
+    for refusal in refusals(view.stream):
+        tell(f"{view.source.name}: {refusal}")
     if view.source.state not in ("up", "ended") and not mqtt:
         raise ValueError(f"{view.source.name}: {view.source.state}")
 
@@ -137,7 +198,7 @@ def live(motor, seconds, pace, publish, settings, **given):
 @click.command()
 @click.argument("motor", default="outrunner-12s14p")
 @click.option("--mqtt", metavar="URL", required=True, help="mqtt://host/asset or mqtts://host/asset.")
-@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
+@click.option("--time", "seconds", type=float, callback=span, help="Stop after so many seconds.")
 @mqtt_options
 @SET
 def device(motor, mqtt, seconds, settings, **link):
@@ -167,7 +228,9 @@ def device(motor, mqtt, seconds, settings, **link):
 @click.argument("store", type=FILE)
 @click.option("--stream", help="Name of the stream (default: the only one).")
 @click.option("--mqtt", metavar="URL", required=True, help="Where to: mqtt://host/asset.")
-@click.option("--pace", default=1.0, show_default=True, help="Recorded seconds per second; 0: as fast as it goes.")
+@click.option(
+    "--pace", default=1.0, callback=span, show_default=True, help="Recorded seconds per second; 0: as fast as it goes."
+)
 @mqtt_options
 def replay(store, stream, mqtt, pace, **link):
     """Plays a stored or saved recording to a broker, as the device would (polepair live --replay shows it here)."""
@@ -221,9 +284,14 @@ def recorded(path, stream=None) -> dict:
 @JSON
 def broker_config(assets, out, no_tls, as_json, **options):
     """A mosquitto configuration for ASSETS: persistence, queues, access lists, TLS and a user each."""
-    from ..live.broker import write_config
+    from ..live.broker import closed_folder, write_config
 
     files = write_config(out, assets, tls=not no_tls, **options)
+    closed = closed_folder(out)
+    if closed:
+        tell(
+            f"warning: {closed}: the user mosquitto may not enter, expected the folder elsewhere (or chmod o+x {closed})"
+        )
     data = {k: str(v) for k, v in files.items()}
     say(as_json, data, [f"{k}: {v}" for k, v in data.items()] + [f"start: mosquitto -c {files['configuration']}"])
 

@@ -23,6 +23,7 @@ from .common import in_json, tell, told_warnings
 ROOMS = {  # the commands of each; a name that is not here is looked for in all
     "motors": ("list", "design"),
     "running": ("run", "sweep"),
+    "results": ("show", "rerun"),
     "faces": ("report", "film"),
     "live": ("estimate", "live", "device", "replay", "broker-config"),
     "recording": ("record", "verify", "export"),
@@ -51,6 +52,9 @@ class Commands(click.Group):
         try:
             with told_warnings():
                 return super().invoke(ctx)
+        except click.UsageError as e:  # the parser's own come without a place
+            e.ctx = e.ctx or click.Context(self, ctx, ctx.invoked_subcommand)
+            raise
         except KeyboardInterrupt as e:
             raise Interrupted(f"{ctx.invoked_subcommand}: interrupted before it ended") from e
 

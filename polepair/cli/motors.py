@@ -7,9 +7,11 @@ import click
 
 from ..design.motor import catalogue, load
 from ..errors import CadError
+from ..run.provenance import describe
 from ..table import derived
 from ..units import readable
 from .common import JSON, SET, chosen_motor, say
+from .typed import Typed
 
 
 @click.command("list")
@@ -25,7 +27,7 @@ def list_motors(as_json):
     )
 
 
-@click.command()
+@click.command(cls=Typed)
 @click.argument("motor")
 @click.option(
     "--out",
@@ -42,7 +44,7 @@ def design(motor, out, no_cad, settings, as_json):
 
     m = chosen_motor(motor, settings)
     d = m.derive()
-    data, lines = {"motor": m.name, "derived": d.as_dict()}, [f"{m.name}: {m.description}".rstrip(": ")]
+    data, lines = {**describe(m, kind="design"), "derived": d.as_dict()}, [f"{m.name}: {m.description}".rstrip(": ")]
     lines += [*_constants(d), f"  all {len(derived())} in SI units: --json"]
     if out:
         make_folder(out)

@@ -2,14 +2,19 @@
 
 import contextlib
 import hashlib
+import os
+import shutil
 import signal
+import sys
 import time
 from pathlib import Path
 
 import click
 
+from ..errors import plain
+from ..live.refusals import PARTIAL, refusals, refused
 from .common import FILE, JSON, say, tell
-from .live import link_options, mqtt_options, source_options, stream_options
+from .live import in_options, link_options, mqtt_options, source_options, span, stream_options
 
 
 def _seconds(text: str) -> float:
@@ -30,6 +35,49 @@ def lasting(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+class State:
+    """How a recording stands, in one line that is drawn again in place; only on a terminal."""
+
+    EVERY = 0.5  # s
+    SILENT = 2.0  # s without a sample that are told
+    WIPE = "\r\x1b[2K"
+
+    def __init__(self, source, recorder, quiet: bool):
+        self.source, self.recorder = source, recorder
+        self.drawn = not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._before = recorder.backlog.stored
+        self._due = time.monotonic() + self.EVERY
+        self._rows, self._at = 0, time.monotonic()
+
+    def show(self) -> None:
+        """To be called a few times a second."""
+        if not self.drawn or time.monotonic() < self._due:
+            return
+        self._due, parts = time.monotonic() + self.EVERY, self.parts()
+        room = shutil.get_terminal_size().columns - 1
+        while len(parts) > 1 and len(", ".join(parts)) > room:
+            parts.pop()
+        click.echo(f"{self.WIPE}{plain(', '.join(parts))[:room]}", err=True, nl=False)
+
+    def wipe(self) -> None:
+        """Room for another line."""
+        if self.drawn:
+            click.echo(self.WIPE, err=True, nl=False)
+
+    def parts(self) -> list[str]:
+        """The most important first."""
+        link, n, now = self.source.link, self.source.stream.stats, time.monotonic()
+        rate, self._rows, self._at = (n["rows"] - self._rows) / max(now - self._at, 1e-3), n["rows"], now
+        stored, newest = self.recorder.backlog.stored - self._before, self.source.stream.window(1).arrival
+        silent = time.time() - int(newest[0]) * 1e-9 if len(newest) else 0.0
+        comes = f"nothing for {lasting(silent)}" if silent > self.SILENT else f"{rate:,.0f} rows/s"
+        waits = len(newest) and stored < n["rows"]
+        lag = max(int(newest[0]) - self.recorder.backlog.latest, 0) * 1e-9 if waits and stored else 0.0
+        counts = {"lost": n["lost"], "refused": refused(n), "twice": n["duplicates"], "restarts": n["restarts"]}
+        said = [f"{what} {count:,}" for what, count in counts.items() if count or what in ("lost", "refused")]
+        return [f"link {link.state if link else 'down'}", comes, f"{stored:,} stored", *said, f"lag {lag:.1f} s"]
+
+
 class Watch:
     """Says what changes while a recording runs: link, errors, and how long the disk lasts."""
 
@@ -37,6 +85,7 @@ class Watch:
 
     def __init__(self, source, recorder, quiet: bool = False):
         self.source, self.recorder, self.quiet = source, recorder, quiet
+        self.state = State(source, recorder, quiet)
         self._said: dict[str, object] = {}
         self._bytes, self._looked = recorder.bytes_used(), time.monotonic()
         self._warned = float("inf")
@@ -54,6 +103,11 @@ class Watch:
         self._change("disk", self.full, "{}")
         for fault in self.recorder.faults:
             self._change(fault, fault, "{}")
+        for refusal in refusals(self.source.stream):
+            if refusal.reason not in self._said:
+                word = "taken in part" if refusal.reason == PARTIAL else "refused"
+                self._change(refusal.reason, refusal, f"messages {word}: {{}}")
+        self.state.show()
         if time.monotonic() - self._looked >= self.LOOK:
             self._space()
 
@@ -93,6 +147,7 @@ class Watch:
 
     def _say(self, text: str) -> None:
         if not self.quiet:
+            self.state.wipe()
             tell(f"{time.strftime('%H:%M:%S')} {text}")
 
 
@@ -184,27 +239,31 @@ class Recording:
 @click.option("--out", "-o", type=FILE, required=True, help="Store to write into; it is made, or gone on with.")
 @click.option("--stream", default="fast", show_default=True)
 @stream_options
-@click.option("--time", "seconds", type=float, help="Stop after so many seconds.")
+@click.option("--time", "seconds", type=float, callback=span, help="Stop after so many seconds.")
 @click.option("--keep", help="Keep only the newest, by their arrival: 12h, 7d (default: all).")
 @mqtt_options
 @JSON
 def record(url, out, stream, seconds, keep, as_json, **given):
     """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed.
 
-    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored, or the disk is full; 2 when
-    it could not begin. Where the store knows the stream already it waits for a broker that is not there yet.
+    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored, the disk is full, or all that
+    came was refused; 2 when it could not begin. Where the store knows the stream already it waits for a broker that is
+    not there yet.
     """
     kept = _seconds(keep) if keep else None
     known = None if given["channels"] else _known(out, stream)
     recording = Recording(as_json)
     signal.signal(signal.SIGTERM, _stop)
     try:
-        recording.open(out, stream, kept, url, known=known, **source_options(given), **link_options(given))
+        with in_options():
+            recording.open(out, stream, kept, url, known=known, **source_options(given), **link_options(given))
         recording.run(known is not None, seconds)
     except KeyboardInterrupt:
         pass
     finally:
         recording.close()
+        if recording.watch:
+            recording.watch.state.wipe()
     if recording.recorder is None:
         tell("ended before the recording began")
         return
@@ -217,14 +276,16 @@ def _report(out: Path, recording: Recording, as_json: bool) -> None:
     error = recorder.error or (recording.watch and recording.watch.full)
     wrong = {"error": error, "faults": recorder.faults, "sync_failures": recorder.sync_failures}
     text = f"{out}: {n['rows']} rows in {n['messages']} messages; lost {n['lost']}, twice {n['duplicates']}"
-    text += f", late {n['out_of_order']}, restarts {n['restarts']}"
+    text += f", late {n['out_of_order']}, restarts {n['restarts']}, refused {refused(n)}"
     if down.get("losses"):
         text += f"; the link was lost {down['losses']} times, {lasting(down['down'])} in all"
-    say(as_json, {"out": str(out), **n, **down, **wrong}, [text])
+    told = refusals(recording.source.stream)
+    data = {"out": str(out), **n, "refused": refused(n), "refusals": [r._asdict() for r in told], **down, **wrong}
+    say(as_json, data, [text, *(f"  {r}" for r in told)])
     for fault in [error, *recorder.faults]:
         if fault and not as_json:
             tell(fault)
-    if error or recorder.faults:
+    if error or recorder.faults or (refused(n) and not n["rows"]):
         raise SystemExit(1)
 
 

@@ -1,61 +1,19 @@
-"""polepair live in a terminal: values, units, uncertainty, age, quality and a sparkline."""
+"""polepair live in a terminal: a page that is drawn again at each look, or a line a look for logs and pipes."""
 
+import contextlib
 import math
+import os
 import sys
 import time
-from collections import deque
-from typing import NamedTuple
 
 from ..errors import plain
-from ..live.estimation import estimates
-from ..table import channels
+from ..live.refusals import refusals, refused
+from .common import RPM
+from .layout import BARS, Looks, Page, page, rows_of, verdict
 
-BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 32
-STYLES = {"good": "green", "starting": "yellow", "not observable": "yellow", "inconsistent": "red", "stale": "red"}
-SHOWN = ("omega_m", "theta_e", "torque_load", "torque", "id", "iq", "Rs", "psi_pm", "temperature_winding")
-SHOWN += ("temperature_magnet",)
-UNITS = {"u_alpha": "V", "u_beta": "V", "i_alpha": "A", "i_beta": "A", "u_dc": "V", "u_a": "V", "u_b": "V", "u_c": "V"}
-
-
-def sparkline(values) -> str:
-    """The newest WIDTH values as bars."""
-    shown = [v for v in list(values)[-WIDTH:] if v == v]
-    if not shown:
-        return ""
-    low, span = min(shown), max(shown) - min(shown)
-    return "".join(BARS[int((v - low) / span * 7.999)] if span > 0 else BARS[0] for v in shown)
-
-
-def unit_of(name: str) -> str:
-    """Unit of a channel or estimate, empty where it is not known."""
-    if name.startswith("est."):
-        return estimates()[name[4:]][1]
-    return channels()[name].unit if name in channels() else UNITS.get(name, "")
-
-
-class Shown(NamedTuple):
-    """A quantity: what was measured and what is estimated of it, NaN where there is none."""
-
-    name: str
-    measured: float
-    estimate: float
-    sigma: float
-    unit: str
-
-    @property
-    def value(self) -> float:
-        """The measurement, else the estimate."""
-        return self.measured if self.measured == self.measured else self.estimate
-
-
-def rows_of(live) -> list[Shown]:
-    """What is shown, a row a quantity; those that are estimated first."""
-    v, nan = live.values, math.nan
-    estimated = [n for n in SHOWN if f"est.{n}" in v]
-    measured = [n for n in v if not n.startswith("est.") and n not in estimated]
-    out = [Shown(n, v.get(n, nan), v[f"est.{n}"], v.get(f"est.{n}_sigma", nan), unit_of(f"est.{n}")) for n in estimated]
-    return out + [Shown(n, v[n], nan, nan, unit_of(n)) for n in measured]
+OPEN, SHUT = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"  # a screen of its own, without a cursor
+HOME, CLEAR, REST = "\x1b[H", "\x1b[2K", "\x1b[J"
+QUIT = b"qQ"
 
 
 def line(live) -> str:
@@ -64,65 +22,116 @@ def line(live) -> str:
     for s in rows_of(live)[:6]:
         said = s.estimate if s.estimate == s.estimate else s.measured
         spread = f" +- {s.sigma:.2g}" if s.sigma == s.sigma else ""
-        shown.append(f"{plain(s.name)} {said:.4g}{spread} {s.unit}".rstrip())
-    return f"{live.quality}, age {live.age:.2f} s, lost {live.stats['lost']}: " + ", ".join(shown)
+        turned = f" ({said * RPM:.5g} rpm)" if s.unit == "rad/s" else ""
+        shown.append(f"{plain(s.name)} {said:.4g}{spread} {s.unit}".rstrip() + turned)
+    return f"{verdict(live)}{_counted(live)}" + (f": {', '.join(shown)}" if shown else "")
 
 
-def _caption(live) -> str:
+def _counted(live) -> str:
+    """Age and what was counted; what is not 0 but for the lost, which are always said."""
     n = live.stats
-    refused = sum(v for k, v in n.items() if " " in k)
-    return (
-        f"{n['rows']:,} rows in {n['messages']:,} messages; lost {n['lost']}, twice {n['duplicates']}, "
-        f"late {n['out_of_order']}, restarts {n['restarts']}, refused {refused}, missed {n['missed']}"
-    )
+    age = f", age {live.age:.2f} s" if live.age < math.inf else ""
+    counts = {"twice": n["duplicates"], "late": n["out_of_order"], "restarts": n["restarts"], "missed": n["missed"]}
+    more = "".join(f", {word} {count}" for word, count in counts.items() if count)
+    newest = refusals(live.stream)
+    hint = f", refused {refused(n)}, {plain(newest[0], 300)}" if newest else ""
+    return f"{age}, lost {n['lost']}{more}{hint}"
 
 
-def _table(live, past):
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+class Keys:
+    """The keys that are pressed, where a person sits at a terminal; it is as it was before, at the end."""
 
-    age = f"{live.age:.2f} s" if live.age < 1e6 else "never"
-    quality = Text(live.quality, style=STYLES.get(live.quality, "dim"))
-    name = live.motor.name if live.motor else "motor"
-    title = Text(plain(f"{name}: {live.source.name}, {live.source.state}, age {age}, "))
-    table = Table(title=title + quality, caption=_caption(live), title_justify="left", caption_justify="left")
-    table.box = box.SIMPLE_HEAD
-    for name, align in (("", "left"), ("measured", "right"), ("estimate", "right"), ("±", "right"), ("", "left")):
-        table.add_column(name, justify=align, no_wrap=True)
-    table.add_column(f"last {WIDTH} looks", no_wrap=True)
-    for s in rows_of(live):
-        cells = [f"{x:.{digits}g}" if x == x else "" for x, digits in ((s.measured, 5), (s.estimate, 5), (s.sigma, 2))]
-        label = Text(plain(s.name), style="bold" if cells[1] else "")
-        table.add_row(label, *cells, s.unit, Text(sparkline(past[s.name]), style="cyan"))
-    return table
+    def __init__(self):
+        self.at: int | None = None
+        self._before = None
+
+    def __enter__(self):
+        with contextlib.suppress(OSError, ValueError):  # no terminal, or a closed one
+            import tty
+
+            at = sys.stdin.fileno()
+            if os.tcgetpgrp(at) == os.getpgrp():  # in the background a terminal would stop us
+                import termios
+
+                self._before, self.at = termios.tcgetattr(at), at
+                tty.setcbreak(at)
+        return self
+
+    def quit(self) -> bool:
+        """Whether q was pressed since the last time."""
+        import select
+
+        if self.at is None or not select.select([self.at], [], [], 0)[0]:
+            return False
+        pressed = os.read(self.at, 64)
+        if not pressed:  # the terminal is gone
+            self.at = None
+        return any(key in pressed for key in QUIT)
+
+    def __exit__(self, *_):
+        if self._before is not None:
+            import termios
+
+            with contextlib.suppress(termios.error):
+                termios.tcsetattr(self.at or sys.stdin.fileno(), termios.TCSADRAIN, self._before)
+
+
+class Screen:
+    """A terminal's page, drawn in place."""
+
+    def __init__(self, stream, keys: Keys):
+        from rich.console import Console
+
+        self.console, self.stream, self.keys = Console(file=stream), stream, keys
+        self.last: list[str] = []
+        try:
+            BARS.encode(stream.encoding or "ascii")
+            self.signs = True
+        except UnicodeEncodeError:
+            self.signs = False
+
+    def __enter__(self):
+        self.stream.write(OPEN)
+        return self
+
+    def draw(self, looks: Looks) -> None:
+        """Draws the page anew, as large as the terminal is now."""
+        width, height = self.console.size
+        self.last = [self._coloured(t) for t in page(looks, Page(width, height, self.signs, self.keys.at is not None))]
+        self.stream.write(HOME + "\r\n".join(CLEAR + t for t in self.last[:height]) + REST)
+        self.stream.flush()
+
+    def _coloured(self, text) -> str:
+        with self.console.capture() as captured:
+            self.console.print(text, end="", no_wrap=True, crop=False, overflow="ignore", highlight=False)
+        return captured.get()
+
+    def __exit__(self, *_):
+        self.stream.write(SHUT + "".join(f"{t}\n" for t in self.last[:-1]))
+        self.stream.flush()
 
 
 def show(live, seconds: float = math.inf, every: float = 0.25, stream=None) -> None:
-    """Follows a Live until its source ends, `seconds` are over or Ctrl-C."""
+    """Follows a Live until its source ends, `seconds` are over, q or Ctrl-C."""
     stream = stream or sys.stdout
-    end, past = time.monotonic() + seconds, {}
+    end, looks = time.monotonic() + seconds, Looks(live, every)
 
     def step() -> bool:
         tick = time.monotonic() + every
         live.update(every)
         while (more := live.source.running) and (left := tick - time.monotonic()) > 0:
             live.update(left)
-        for s in rows_of(live):
-            past.setdefault(s.name, deque(maxlen=WIDTH)).append(s.value)
+        looks.take()
         live.publish()
         return more and time.monotonic() < end
 
-    if not stream.isatty():
-        more = True
+    more = True
+    if not stream.isatty() or os.environ.get("TERM") == "dumb":
         while more:
             more = step()
             print(line(live), file=stream, flush=True)
         return
-    from rich.live import Live as Screen
-
-    with Screen(refresh_per_second=4, transient=False) as screen:
-        more = True
-        while more:
+    with Keys() as keys, Screen(stream, keys) as screen:
+        while more and not keys.quit():
             more = step()
-            screen.update(_table(live, past))
+            screen.draw(looks)

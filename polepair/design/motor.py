@@ -157,7 +157,7 @@ def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     schema = doc.pop("schema", None)
     if type(schema) is not int or schema != SCHEMA_VERSION:
         raise FileError(f"{where}: schema: expected schema = {SCHEMA_VERSION} at the top of the file")
-    motor = Motor(name, **_about(doc.pop("motor", {}), where, name))
+    motor = Motor(**{"name": name, **_about(doc.pop("motor", {}), where)})
     for group, fields in doc.items():
         _read_group(motor, group, fields, where)
     try:
@@ -167,7 +167,7 @@ def loads(text: str, where: str = "<text>", name: str = "unnamed") -> Motor:
     return motor
 
 
-def _about(table, where: str, name: str) -> dict[str, str]:
+def _about(table, where: str) -> dict[str, str]:
     if not isinstance(table, dict):
         raise FileError(f"{where}: motor: expected a table [motor]")
     for key, value in table.items():
@@ -175,8 +175,7 @@ def _about(table, where: str, name: str) -> dict[str, str]:
             raise FileError(f"{where}: motor.{key}: unknown key{nearest(key, ABOUT)}")
         if not isinstance(value, str):
             raise FileError(f"{where}: motor.{key} = {_shown(value)}: expected text")
-    table.pop("name", None) if table.get("name") == name else None
-    return {k: v for k, v in table.items() if k != "name"}
+    return {k: v for k, v in table.items() if k != "name" or v.strip()}
 
 
 def _read_group(motor: Motor, group: str, fields, where: str) -> None:

@@ -55,6 +55,7 @@ class Backlog:
     def __init__(self, store: Store, row: StreamRow, folder: Path):
         self.store, self.folder = store, folder
         self.faults: list[str] = []  # what could not be stored, in words
+        self.stored, self.latest = 0, 0  # rows that are, by this one; arrival of the newest of them [ns]
         self._about = about(row.name, row.channels)
         self._begin(row)
 
@@ -188,6 +189,8 @@ class Backlog:
             return
         state = self._decoder.state()
         self.store.commit(self.row.id, self._ready, (self.segment, self.offset, state), self._places, before)
+        self.stored += sum(c.rows for c in self._ready)
+        self.latest = max([self.latest, *(c.arrived for c in self._ready)])
         self._ready, self._places, self._moved = [], 0, False
 
     def state(self) -> bytes:

@@ -42,7 +42,8 @@ autosave_interval {autosave}
 persistent_client_expiration 14d
 max_queued_messages 1000000
 max_queued_bytes 1073741824
-max_inflight_messages 1000
+# Sending is no change that is saved: with a reader that died, a kill -9 can cost so many messages.
+max_inflight_messages 100
 
 # Limits before anything is parsed.
 max_packet_size 1048576
@@ -170,6 +171,13 @@ def _check_way(path: Path) -> None:
             raise FileError(f"{place}: a link that belongs to somebody else, expected a folder out of reach of others")
         if not link and about.st_mode & 0o002 and not about.st_mode & stat.S_ISVTX:
             raise FileError(f"{place}: can be written by everybody, expected a folder out of reach of others")
+
+
+def closed_folder(folder) -> Path | None:
+    """The folder on the way to a configuration made by root that mosquitto, as its own user, may not enter."""
+    owner = _mosquitto()
+    places = Path(os.path.abspath(folder)).parents if owner else ()
+    return next((p for p in places if not p.stat().st_mode & 0o001 and p.stat().st_uid != owner[0]), None)
 
 
 def _openssl(*arguments: str, within: Folder) -> None:

@@ -1,5 +1,7 @@
 """What cannot be measured, from a record: the Kalman filter of csrc/core/observe/ekf.c over currents and voltages."""
 
+import json
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -9,9 +11,9 @@ import numpy as np
 from .. import _core
 from ..arguments import FLAG, PATH, TEXT, a, number, takes
 from ..design.motor import MOTOR
-from ..errors import DivergedError, FileError
+from ..errors import DivergedError, FileError, plain
 from ..files import replacing
-from ..run import saved
+from ..run import provenance, saved
 from ..run.result import Result
 
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
@@ -35,12 +37,25 @@ class Estimate(Result):
         return "s" if name == "time" else estimates()[name][1]
 
     def save(self, path) -> None:
-        """Writes .npz with one array per column (time, omega_m, ...), or what Result.save writes."""
+        """Writes .npz with one array per column (time, omega_m, ...) and `about`, or what Result.save writes."""
         if Path(path).suffix != ".npz":
             super().save(path)
             return
         with replacing(path) as temporary, open(temporary, "wb") as f:
-            np.savez(f, **{n: self[n] for n in self.names})
+            np.savez(f, **{n: self[n] for n in self.names}, about=np.array(json.dumps(self.about)))
+
+
+def load_estimate(path, columns) -> Estimate:
+    """An estimate from the arrays of its .npz; FileError for the arrays of something else."""
+    text = columns.pop("about", None)
+    known = {"time", *estimates()}
+    same = all(c.ndim == 1 and c.dtype == float and c.shape == columns["time"].shape for c in columns.values())
+    if columns.keys() != known or not same:
+        raise FileError(f"{path}: a record of columns or arrays of something else, expected a run, sweep or estimate")
+    about = {}
+    if text is not None:
+        about = saved.guarded(path, "an estimate", lambda _: dict(json.loads(str(text))))
+    return Estimate(tuple(columns), np.column_stack(list(columns.values())), {"kind": "estimate", **about})
 
 
 @takes(path=PATH)
@@ -62,12 +77,19 @@ def read_record(path) -> dict[str, np.ndarray]:
     return {n: result[n] for n in result.names}
 
 
+def _without(name: str, record) -> str:
+    has = plain(", ".join(record) or "none", 200)
+    run = (
+        "; it is a run of a twin, which polepair live --replay shows" if {"ud", "uq", "id", "iq"} & set(record) else ""
+    )
+    return f"no column {name}, expected {' '.join(RECORD)}, got {has}{run}"
+
+
 def checked(record, where="record") -> list[np.ndarray]:
     """The five columns as float64; ValueError names what is wrong."""
     for name in RECORD:
         if name not in record:
-            kind = ": a run of polepair, in rotor axes" if "id" in record and "omega_m" in record else ""
-            raise ValueError(f"{where}{kind}: no column {name}, expected a record with columns {' '.join(RECORD)}")
+            raise ValueError(f"{where}: {_without(name, record)}")
     columns = [np.ascontiguousarray(record[n], dtype=float) for n in RECORD]
     rows = columns[0].size
     for name, c in zip(RECORD, columns, strict=True):
@@ -154,6 +176,7 @@ def estimate(motor, record, adapt: bool = True, noise: float | None = None, meth
     """
     if method not in ("ekf", "ukf"):
         raise ValueError(f"method = {method!r}: expected ekf or ukf")
+    began = time.time()
     columns = checked(record)
     noise = current_noise(*columns[3:]) if noise is None else noise
     names = list(estimates())
@@ -164,5 +187,7 @@ def estimate(motor, record, adapt: bool = True, noise: float | None = None, meth
     if lost.size:
         where = f"lost at {columns[0][lost[0]]:g} s"
         raise DivergedError(f"{motor.name}: the estimate was {where}, expected the motor that was recorded")
-    about = {"motor": motor.name, "method": method, "adapt": adapt, "noise": noise}
+    asked = {"kind": "estimate", "method": method, "adapt": adapt, "noise": float(noise)}
+    of = provenance.channels_digest(RECORD, np.column_stack(columns))
+    about = provenance.describe(motor, began, **asked, record_digest=of)
     return Estimate(("time", *names), np.column_stack([columns[0], block]), about)

@@ -18,6 +18,8 @@ FAULTS = {"login": AuthenticationError, "denied": AccessError, "tls": Certificat
 # Before a held birth cuts the link its broker has this time to hear what was taken [s; and a message]: else all of that
 # comes again, and what is more than a recorder remembers is taken for a device that counts anew.
 HEARD, HEARD_EACH, HEARD_MAX = 0.5, 0.01, 60.0
+LOOK = 3.0  # s, for a second look at a broker that did not answer
+NO_BIRTH, GIVEN = "expected one, topics that the ACL allows, or {}", "channels= and fmt="
 _open: weakref.WeakSet = weakref.WeakSet()
 
 
@@ -102,8 +104,8 @@ class Link:
         if status["link"] != "up":
             self.close()
             fault, text = status["fault"], _reason(status["text"])
-            if self.address.tls and fault == "network":
-                fault, text = self._look_at_tls(fault, text)
+            if fault == "network":
+                fault, text = self._look_at_tls(fault, text) if self.address.tls else self._look_at_plain(fault, text)
             raise FAULTS.get(fault, LinkError)(f"{self.address.uri}: {text}, expected {_expected(fault)}")
         return self
 
@@ -112,15 +114,32 @@ class Link:
         import socket
         import ssl
 
-        context = ssl.create_default_context(cafile=self.ca)
+        context, reached = ssl.create_default_context(cafile=self.ca), False
         try:
-            with socket.create_connection((self.address.host, self.address.port), self.timeout) as s:
+            with socket.create_connection((self.address.host, self.address.port), min(self.timeout, LOOK)) as s:
+                reached = True
                 context.wrap_socket(s, server_hostname=self.address.host).close()
         except ssl.SSLCertVerificationError as e:
             return "tls", e.verify_message
+        except TimeoutError:
+            return fault, text
+        except (OSError, ValueError):
+            return ("no tls", "no TLS handshake: is this a plain port?") if reached else (fault, text)
+        return "client", "the broker ended the connection"
+
+    def _look_at_plain(self, fault: str, text: str) -> tuple[str, str]:
+        """Whether it is TLS that the port speaks: the handshake says so, whoever signed the certificate."""
+        import socket
+        import ssl
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            with socket.create_connection((self.address.host, self.address.port), min(self.timeout, LOOK)) as s:
+                context.wrap_socket(s, server_hostname=self.address.host).close()
         except (OSError, ValueError):
             return fault, text
-        return "client", "the broker ended the connection"
+        return "only tls", "the port speaks TLS"
 
     @property
     def state(self) -> str:
@@ -160,6 +179,8 @@ def _expected(fault: str) -> str:
         "login": "a user and password that the broker knows",
         "denied": "a topic that the broker's ACL allows",
         "client": "a certificate of our own that the broker accepts",
+        "no tls": "a port that speaks TLS (8883 by default), or mqtt://",
+        "only tls": "mqtts://",
         "tls": "a broker certificate that the CA file signs, for this host name",
     }.get(fault, "a broker that answers")
 
@@ -220,8 +241,7 @@ class MqttSource:
         finally:
             link.close()
         if mail is None:
-            wanted = "expected one, topics that the ACL allows, or channels= and fmt="
-            raise LinkError(f"{self.address.base}/birth: no birth of this device, {wanted}")
+            raise LinkError(f"{self.address.base}/birth: no birth of this device, {NO_BIRTH.format(GIVEN)}")
         return mail[1]
 
     def _birth_of_known(self, given: SourceOptions, options) -> bytes:

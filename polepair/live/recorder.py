@@ -4,6 +4,7 @@ whatever dies when, each message is stored once. docs/reliability.md says what s
 """
 
 import contextlib
+import errno
 import fcntl
 import math
 import os
@@ -156,6 +157,11 @@ def _in_words(e: Exception) -> str:
     return getattr(e, "strerror", None) or str(e) or type(e).__name__
 
 
+def _bytes_free(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
 def _size(file: Path) -> int:
     with contextlib.suppress(OSError):
         return file.stat().st_size
@@ -233,10 +239,17 @@ class Recorder:
         self._lock = self.store = None
         try:
             with _told(self.folder, spare + segment_bytes):
+                self._look_for_room(spare + segment_bytes)
                 self._begin(keep, segment_bytes, spare)
         except BaseException:
             self._release()
             raise
+
+    def _look_for_room(self, needed: int) -> None:
+        """OSError before a new store is made for which there is no room: nothing of it is left behind."""
+        above = next(p for p in self.path.parents if p.exists())
+        if not self.path.exists() and _bytes_free(above) < needed:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _begin(self, keep, segment_bytes: int, spare: int) -> None:
         _make_durable(self.folder)
@@ -277,8 +290,7 @@ class Recorder:
 
     def bytes_free(self) -> int:
         """Of the disk, for everybody."""
-        disk = os.statvfs(self.path.parent)
-        return disk.f_bavail * disk.f_frsize
+        return _bytes_free(self.path.parent)
 
     def reformat(self, fmt: Format) -> None:
         """The device was born anew: what comes from now on is as `fmt` says, also for whoever records next. StoreError

@@ -17,8 +17,8 @@ from .mqtt import MqttSource
 from .sources import DRIVE, Recording, Serial, Simulated, Source
 from .wire import estimate_message
 
-QUALITY = ("good", "starting", "not observable", "inconsistent", "stale")
-STALE = 4
+QUALITY = ("good", "starting", "not observable", "inconsistent", "stale", "no estimate", "no sample yet")
+STALE, NO_ESTIMATE, NOTHING = 4, 5, 6
 SENSORS = {  # what an observer can live on, the best first
     "currents": ({"u_alpha", "u_beta"}, ({"i_alpha", "i_beta"}, {"ia", "ib"})),
     "speed": ({"omega_m", "i_bus"}, (set(),)),
@@ -35,6 +35,19 @@ def sensors_of(channels) -> str | None:
         if all_of <= have and any(other <= have for other in one_of):
             return name
     return None
+
+
+def missing_for(channels) -> str:
+    """What the channels lack for an estimate, in words; empty where they suffice."""
+    have = set(channels)
+    if sensors_of(have):
+        return ""
+    ways = [sorted(all_of | other) for all_of, one_of in SENSORS.values() for other in one_of]
+    begun = [w for w in ways if have & set(w)]
+    least = min((len(set(w) - have) for w in begun), default=0)
+    nearest = [w for w in begun if len(set(w) - have) == least] or ways
+    lacks = (", ".join(n for n in w if n not in have) for w in nearest)
+    return "needs " + ", or ".join(dict.fromkeys(lacks))
 
 
 class Estimator:
@@ -137,6 +150,7 @@ class Live:
         self.values: dict[str, float] = {}
         self.time_ns = self.arrival_ns = 0
         self.missed = 0
+        self._timed = True  # whether the newest samples said their time
         self._lock = threading.Lock()
 
     def __enter__(self):
@@ -163,10 +177,20 @@ class Live:
         return rows, block
 
     def _note(self, rows, block) -> None:
+        self._timed = bool(rows.time.any())
         self.time_ns, self.arrival_ns = int(rows.time[-1]), int(rows.arrival[-1])
         self.values = {n: float(rows[n][-1]) for n in rows.channels}
         if self.estimator:
             self.values |= {f"est.{n}": float(v) for n, v in zip(self.estimator.names, block[-1], strict=True)}
+
+    @property
+    def lacks(self) -> str:
+        """What estimates need and do not get, in words: channels, or times; empty where nothing lacks."""
+        if self.motor is None:
+            return ""
+        if self.estimator and not self._timed:
+            return "needs the time of each sample"
+        return missing_for(self.stream.channels)
 
     @property
     def age(self) -> float:
@@ -175,11 +199,13 @@ class Live:
 
     @property
     def quality(self) -> str:
-        """good, starting, not observable, inconsistent or stale."""
+        """Of the estimates: good, starting, not observable or inconsistent; stale, no estimate, no sample yet."""
+        if not self.arrival_ns:
+            return QUALITY[NOTHING]
         if self.age > 1.0:
             return QUALITY[STALE]
-        code = self.values.get("est.quality")
-        return QUALITY[int(code)] if code is not None and code == code else QUALITY[0]
+        code = self.values.get("est.quality", math.nan)
+        return QUALITY[NO_ESTIMATE] if code != code or self.lacks else QUALITY[int(code)]
 
     @property
     def stats(self) -> dict:

@@ -24,6 +24,18 @@ CSV_VALUE = rb"[ \t]*(?:-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|nul
 CSV_LINE = re.compile(CSV_VALUE + rb"(?:," + CSV_VALUE + rb")*")  # JSON's numbers and commas, nothing that nests
 
 
+def checked_pace(pace) -> float:
+    """Seconds per second; ValueError for one that is not 0 (at once) or more."""
+    return checked_span(pace, "pace", "0 (at once) or more seconds per second")
+
+
+def checked_span(value, what: str, expected: str) -> float:
+    """A number that is 0 or more; ValueError says what was expected instead."""
+    if not isinstance(value, (int, float, np.number)) or not value >= 0:
+        raise ValueError(f"{what} = {plain(repr(value), 40)}: expected {expected}")
+    return value
+
+
 class Source:
     """A thread that pushes into `stream` until it is stopped. Subclasses give run()."""
 
@@ -89,6 +101,9 @@ class Simulated(Source):
 
     def __init__(self, twin: Twin, scenario=shaft_load, noise=0.005, pace=1.0, seconds=math.inf, seed=0, send=None):
         super().__init__(Stream(SIMULATED, Format("frame")))
+        checked_pace(pace)
+        checked_span(seconds, "seconds", "0 or more, or math.inf")
+        checked_span(noise, "noise", "0 or more, over i_max")
         self.twin, self.scenario, self.noise, self.pace, self.seconds = twin, scenario, noise, pace, seconds
         self.core = twin.core()
         self.send = send or self.stream.push
@@ -129,9 +144,9 @@ class Simulated(Source):
 def _columns_of(record: dict) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Times [s] and the other columns; FileError unless all are numbers, as many each, and the times a clock's."""
     try:
-        columns = {n: np.asarray(v, dtype=float) for n, v in record.items()}
+        columns = {n: np.asarray(v, dtype=float) for n, v in dict(record).items()}
     except (ValueError, TypeError):
-        raise FileError("recording: expected columns of numbers") from None
+        raise FileError("recording: expected a dict of columns of numbers, time among them") from None
     time_s = columns.pop("time", np.empty(0))
     if not columns or {c.shape for c in columns.values()} != {time_s.shape} or time_s.ndim != 1:
         raise FileError("recording: expected a column time and others of the same length")
@@ -147,6 +162,7 @@ class Recording(Source):
 
     def __init__(self, record: dict, pace: float = 1.0, batch: int = 100, send=None):
         self.time, columns = _columns_of(record)
+        checked_pace(pace)
         super().__init__(Stream(tuple(columns), Format("frame")))
         self.block = np.column_stack(list(columns.values()))
         self.pace, self.batch, self.send = pace, batch, send or self.stream.push

@@ -184,8 +184,6 @@ def _target(name: str, channels) -> int:
 
 def _core_stream(channels, fmt: Format, capacity: int, size_limit: int):
     """The C stream; ValueError for a format that cannot be."""
-    if fmt.kind not in FORMATS:
-        raise ValueError(f"format = {fmt.kind!r}: expected one of {', '.join(FORMATS)}")
     if not channels or len(set(channels)) != len(channels):
         raise ValueError(f"channels: expected different names, got {', '.join(channels) or 'none'}")
     if any("\0" in c for c in channels):

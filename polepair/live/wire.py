@@ -93,7 +93,9 @@ def _read_address(url: str) -> tuple[str, Address | None]:
         checked_host(host, "address: host")
     except ValueError as e:
         return str(e), None
-    *prefix, asset = [p for p in path.split("/") if p] or ["motor"]
+    *prefix, asset = [p for p in path.split("/") if p] or [""]
+    if not asset:
+        return "address: no asset, expected mqtt://host/asset, with the name under which the device publishes", None
     for place, part in enumerate((*prefix, asset), 1):
         if not NAME.fullmatch(part):
             return f"address: topic part {place}: expected 1 to 64 letters, digits, '_', '.' or '-'", None
@@ -158,7 +160,7 @@ def _stream_info(name: str, s) -> StreamInfo:
     where = f"birth: stream {name}"
     if not isinstance(s, dict):
         raise ValueError(f"{where}: expected an object with channels")
-    channels = _channels(s.get("channels"), where)
+    channels = checked_channels(s.get("channels"), f"{where}: channels")
     kind = s.get("format", "frame")
     if not isinstance(kind, str) or kind not in FORMATS[:3]:
         raise ValueError(f"{where}: format {_shown(kind)}, expected one of {', '.join(FORMATS[:3])}")
@@ -174,19 +176,19 @@ def _stream_info(name: str, s) -> StreamInfo:
     return StreamInfo(channels, Format(kind, scales=dict(zip(channels, numbers, strict=False))), period)
 
 
-def _channels(names, where: str) -> tuple[str, ...]:
+def checked_channels(names, where: str) -> tuple[str, ...]:
     """Names of channels that can be shown, stored and asked for."""
     if not isinstance(names, list) or not 1 <= len(names) <= CHANNELS_MAX:
-        raise ValueError(f"{where}: channels: expected a list of 1 to {CHANNELS_MAX} names")
+        raise ValueError(f"{where}: expected a list of 1 to {CHANNELS_MAX} names")
     for name in names:
         good = isinstance(name, str) and name.isprintable() and 1 <= len(name.encode()) <= CHANNEL_BYTES
         if not good:
             wanted = f"expected printable text of 1 to {CHANNEL_BYTES} bytes"
-            raise ValueError(f"{where}: channel {_shown(name)}: {wanted}")
+            raise ValueError(f"{where}: {_shown(name)}: {wanted}")
         if name in OWN_COLUMNS:
-            raise ValueError(f"{where}: channel {name}: expected a name other than {', '.join(OWN_COLUMNS)}")
+            raise ValueError(f"{where}: {name}: expected a name other than {', '.join(OWN_COLUMNS)}")
     if len(set(names)) < len(names):
-        raise ValueError(f"{where}: channels: expected different names")
+        raise ValueError(f"{where}: expected different names")
     return tuple(names)
 
 

@@ -1,7 +1,8 @@
-"""Sweeps beyond one process: chunks of cases through any concurrent.futures executor (processes, Dask, Ray, ...)."""
+"""Where a sweep's cases run: here, or in chunks through any concurrent.futures executor (processes, Dask, Ray, ...)."""
 
 import os
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+import time
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from .. import _core
 
 ATTEMPTS = 3  # of a chunk whose worker was lost; then it runs here
+THREADS_MAX = 256  # of the core
+FIRST = 8  # cases a thread in the first portion, when nothing is known of their time
+CANCELLED = next(i for i, (_, text) in enumerate(_core.status_rows()) if text == "cancelled")
 
 
 class Trace(NamedTuple):
@@ -29,15 +33,65 @@ class Job(NamedTuple):
     trace: Trace | None
 
 
-def run_cases(params, columns, rows, job: Job, threads: int, progress=None):
-    """Runs cases in this process: results, status, bad row, complete, trace (or None)."""
+class Work(NamedTuple):
+    """The cases to run: rows of values for the columns of the base motor's parameters."""
+
+    params: object
+    columns: np.ndarray
+    rows: np.ndarray
+    job: Job
+
+
+class Answer(NamedTuple):
+    """What came of some cases: results, status, row of the value that was refused, trace (or None)."""
+
+    results: np.ndarray
+    status: np.ndarray
+    where: np.ndarray
+    trace: np.ndarray | None
+
+
+def _run(work: Work, rows, threads: int, progress=None) -> tuple[Answer, bool]:
+    """Runs rows in this process; False when Ctrl-C left some out."""
+    job = work.job
     fixed = job.t_end, job.outputs, job.retune
-    return _core.sweep(params, columns, rows, *fixed, threads, progress, job.mode, job.trace)
+    results, status, where, complete, trace = _core.sweep(
+        work.params, work.columns, rows, *fixed, threads, progress, job.mode, job.trace
+    )
+    return Answer(results, status, where, trace), complete
 
 
-def _task(params, columns, rows, job, threads):
-    results, status, where, _, trace = run_cases(params, columns, rows, job, threads)
-    return results, status, where, trace
+def run_here(work: Work, threads: int, keep, progress=None, seconds: float | None = None) -> None:
+    """Runs the cases in this process; keep(first, answer) is called once, or for portions of about `seconds` each.
+
+    KeyboardInterrupt once what was finished before Ctrl-C is kept.
+    """
+    first, total = 0, len(work.rows)
+    size = total if seconds is None else FIRST * threads
+    while first < total:
+        began = time.perf_counter()
+        told = (lambda done, before=first: progress(before + done)) if progress else None
+        answer, complete = _run(work, work.rows[first : first + size], threads, told)
+        keep(first, answer)
+        if not complete:
+            raise KeyboardInterrupt
+        first += size
+        size = portion(size, time.perf_counter() - began, seconds)
+
+
+def portion(size: int, took: float, seconds: float | None) -> int:
+    """Cases of the next portion, so that it takes about `seconds`, when the last took `took`."""
+    if seconds is None:
+        return size
+    return max(1, int(size * min(4.0, seconds / max(took, 1e-6))))
+
+
+def _task(work: Work, threads: int = 1) -> tuple[Answer, float]:
+    began = time.perf_counter()
+    answer, complete = _run(work, work.rows, threads)
+    if not complete:  # a Ctrl-C that reached this worker alone: the chunk runs again
+        raise InterruptedError("interrupted")
+    return answer, time.perf_counter() - began
 
 
 def chunk_size(cases: int, workers: int | None) -> int:
@@ -45,61 +99,78 @@ def chunk_size(cases: int, workers: int | None) -> int:
     return max(1, -(-cases // (4 * (workers or os.cpu_count() or 1))))
 
 
-def run_on(executor, params, columns, rows, job: Job, chunk: int | None, progress=None):
-    """Runs the cases in chunks on an executor. A chunk whose worker is lost runs again; none counts twice.
+class Spread:
+    """Chunks of a sweep's cases on their way through an executor. None counts twice, none is lost with its worker."""
 
-    After Ctrl-C the chunks that have come back are kept. Returns results, status, bad row, complete, trace.
-    """
-    n = len(rows)
-    results, status, where = (
-        np.full((n, len(job.outputs)), np.nan),
-        np.full(n, CANCELLED, np.uint8),
-        np.full(n, -1, np.int16),
-    )
-    trace = None if job.trace is None else np.full((n, job.trace.rows, len(job.trace.columns)), np.nan)
-    size = chunk or chunk_size(n, getattr(executor, "_max_workers", None))
-    waiting = {}
+    def __init__(self, executor, work: Work, chunk: int | None, keep, seconds: float | None):
+        workers = getattr(executor, "_max_workers", None)
+        self.executor, self.work, self.keep = executor, work, keep
+        self.size = chunk or chunk_size(len(work.rows), workers)
+        self.seconds = None if chunk else seconds
+        if self.seconds:
+            self.size = min(self.size, FIRST)
+        self.most = 4 * (workers or os.cpu_count() or 1) if self.seconds else len(work.rows)  # on their way at once
+        self.waiting: dict[Future, tuple[int, int, int]] = {}
+        self.next = self.done = 0
 
-    def submit(first: int, attempt: int):
-        part = rows[first : first + size]
+    def run(self, progress=None) -> None:
+        """Runs all; KeyboardInterrupt once the chunks that have come back are kept."""
+        try:
+            while self.next < len(self.work.rows) or self.waiting:
+                self._fill()
+                came, _ = wait(self.waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in came:
+                    self._take(future)
+                if progress:
+                    progress(self.done)
+        except KeyboardInterrupt:
+            self._stop()
+            raise
+
+    def _fill(self) -> None:
+        while self.next < len(self.work.rows) and len(self.waiting) < self.most:
+            first, size = self.next, self.size
+            self.next += size
+            self._submit(first, size, 0)
+
+    def _submit(self, first: int, size: int, attempt: int) -> None:
+        part = self.work._replace(rows=self.work.rows[first : first + size])
         if attempt < ATTEMPTS:
             try:
-                waiting[executor.submit(_task, params, columns, part, job, 1)] = (first, attempt)
+                self.waiting[self.executor.submit(_task, part)] = (first, size, attempt)
                 return
-            except RuntimeError:  # a broken or closed executor takes nothing more: this process does the rest
+            except (
+                RuntimeError,
+                OSError,
+            ):  # broken or closed, it takes nothing more: this process does the rest
                 pass
-        keep(first, _task(params, columns, part, job, os.cpu_count() or 1))
+        answer, complete = _run(part, part.rows, os.cpu_count() or 1)
+        self._keep(first, answer)
+        if not complete:
+            raise KeyboardInterrupt
 
-    def keep(first: int, answer):
-        here = slice(first, first + len(answer[1]))
-        results[here], status[here], where[here] = answer[:3]
-        if trace is not None:
-            trace[here] = answer[3]
+    def _take(self, future: Future) -> None:
+        first, size, attempt = self.waiting.pop(future)
+        error = CancelledError() if future.cancelled() else future.exception()
+        if error is None:
+            answer, took = future.result()
+            self._keep(first, answer)
+            if self.seconds:
+                self.size = max(1, int(min(4.0 * self.size, self.seconds * size / max(took, 1e-6))))
+        elif isinstance(error, (ValueError, TypeError)):
+            raise error
+        else:
+            self._submit(first, size, attempt + 1)
 
-    try:
-        for first in range(0, n, size):
-            submit(first, 0)
-        while waiting:
-            done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in done:
-                first, attempt = waiting.pop(future)
-                error = future.exception()
-                if error is None:
-                    keep(first, future.result())
-                elif isinstance(error, (ValueError, TypeError)):
-                    raise error
-                else:
-                    submit(first, attempt + 1)
-            if progress:
-                progress(int((status != CANCELLED).sum()))
-    except KeyboardInterrupt:
-        for future in waiting:
-            future.cancel()
-        return results, status, where, False, trace
-    return results, status, where, True, trace
+    def _keep(self, first: int, answer: Answer) -> None:
+        self.keep(first, answer)
+        self.done += len(answer.status)
 
-
-CANCELLED = next(i for i, (_, text) in enumerate(_core.status_rows()) if text == "cancelled")
+    def _stop(self) -> None:
+        """Keeps what has come back meanwhile and calls off the rest."""
+        for future, (first, _, _) in self.waiting.items():
+            if not future.cancel() and future.done() and not future.cancelled() and not future.exception():
+                self.keep(first, future.result()[0])
 
 
 class RayExecutor(Executor):

@@ -13,11 +13,27 @@ from ..arguments import PATH, a, shown, takes, whole
 from ..errors import FileError, plain
 from ..files import refusal
 from ..table import parameter
+from ..units import to_si
 from .memory import SMALL, free_memory
 
 Cases = tuple[tuple[str, ...], np.ndarray]
 AXES = a("a dict of values by parameter", Mapping)
 RANGES = a("a dict of (low, high) by parameter", Mapping)
+
+
+class Plan(tuple):
+    """(names, rows), and in `about` how they came: the kind of plan and its seed."""
+
+    about: dict
+
+    def __new__(cls, names, rows, about: dict):
+        """The pair with its description (JSON)."""
+        plan = super().__new__(cls, (names, rows))
+        plan.about = about
+        return plan
+
+    def __reduce__(self):
+        return Plan, (*self, self.about)
 
 
 @takes(axes=AXES)
@@ -29,13 +45,14 @@ def grid(axes) -> Cases:
     columns = [_axis(name, axes[name]) for name in names]
     need_memory(math.prod(len(c) for c in columns), len(names))
     stacked = np.meshgrid(*columns, indexing="ij")
-    return names, np.stack([g.ravel() for g in stacked], axis=1)
+    return Plan(names, np.stack([g.ravel() for g in stacked], axis=1), {"kind": "grid"})
 
 
 @takes(ranges=RANGES, count=whole(1, 10**12), seed=whole(0))
 def random(ranges, count: int, seed: int = 0) -> Cases:
     """`count` cases drawn evenly between (low, high) for each name; the same for the same seed."""
-    return _scaled(ranges, np.random.default_rng(seed).random((_count(count), len(ranges))))
+    points = np.random.default_rng(seed).random((_count(count), len(ranges)))
+    return _scaled(ranges, points, {"kind": "random", "seed": seed})
 
 
 @takes(ranges=RANGES, count=whole(1, 10**12), seed=whole(0))
@@ -46,16 +63,17 @@ def sobol(ranges, count: int, seed: int = 0) -> Cases:
     except ImportError:
         raise ValueError("a Sobol plan needs SciPy, expected: pip install scipy") from None
     power = max(0, math.ceil(math.log2(_count(count))))
-    return _scaled(ranges, qmc.Sobol(len(ranges), seed=seed).random_base2(power)[:count])
+    points = qmc.Sobol(len(ranges), seed=seed).random_base2(power)[:count]
+    return _scaled(ranges, points, {"kind": "sobol", "seed": seed})
 
 
 @takes(path=PATH)
 def table(path) -> Cases:
-    """The cases in a .csv file whose header holds the parameters' names (units in brackets are ignored)."""
+    """The cases in a .csv file whose header holds the parameters' names; units in brackets where they are not SI."""
     path = Path(path)
     try:
         with open(path, encoding="utf-8") as f:
-            names = tuple(h.split("[")[0].strip() for h in f.readline().strip().split(","))
+            names, units = zip(*map(_head, f.readline().strip().split(",")), strict=True)
             rows = np.loadtxt(f, delimiter=",", ndmin=2)
     except FileNotFoundError:
         raise FileError(f"{path}: no such file") from None
@@ -63,7 +81,26 @@ def table(path) -> Cases:
         raise FileError(f"{path}: not a table of numbers ({plain(e, 200)})") from None
     except OSError as e:
         raise refusal(path, e, "cannot read, expected a table of numbers") from None
-    return checked((names, rows), str(path))
+    plan = checked(Plan(names, rows, {"kind": "table", "file": str(path)}), str(path))
+    for k, unit in enumerate(units):
+        plan[1][:, k] = _in_si(plan[1][:, k], unit, parameter(names[k]), path)
+    return plan
+
+
+def _head(text: str) -> tuple[str, str]:
+    """Name and unit of a column."""
+    name, _, unit = text.partition("[")
+    return name.strip(), unit.partition("]")[0].strip()
+
+
+def _in_si(column: np.ndarray, unit: str, row, path) -> np.ndarray:
+    if unit in ("", "1", row.unit):
+        return column
+    try:
+        zero, one = (to_si(f"{k} {unit}", row.unit) for k in (0, 1))
+    except ValueError as e:
+        raise FileError(f"{path}: {row.name} [{plain(unit, 64)}]: {e}") from None
+    return column * (one - zero) + zero
 
 
 def checked(cases, where: str = "sweep") -> Cases:
@@ -77,7 +114,8 @@ def checked(cases, where: str = "sweep") -> Cases:
         parameter(name)
     if len(rows) == 0:
         raise ValueError(f"{where}: no cases")
-    return names, np.ascontiguousarray(rows)
+    about = getattr(cases, "about", {"kind": "cases"})
+    return Plan(names, np.ascontiguousarray(rows), about)
 
 
 def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
@@ -98,7 +136,7 @@ def _count(count) -> int:
     return int(count)
 
 
-def _scaled(ranges, unit: np.ndarray) -> Cases:
+def _scaled(ranges, unit: np.ndarray, about: dict) -> Cases:
     """Unit points stretched to the ranges; whole parameters rounded to values inside."""
     names = tuple(ranges)
     rows = np.empty_like(unit)
@@ -112,7 +150,7 @@ def _scaled(ranges, unit: np.ndarray) -> Cases:
         whole = parameter(name).kind == "int"
         rows[:, k] = np.floor(low + unit[:, k] * (high + 1 - low)) if whole else low + unit[:, k] * (high - low)
         rows[:, k] = np.clip(rows[:, k], low, high)
-    return checked((names, rows))
+    return checked(Plan(names, rows, about))
 
 
 def _axis(name: str, values) -> np.ndarray:

@@ -15,13 +15,27 @@ FORMAT = 1  # of the metadata in saved files
 
 
 class Result:
-    """One run: result["omega_m"] is a view on column `omega_m` of `block` (float64, rows x channels)."""
+    """One run: result["omega_m"] is a view on column `omega_m` of `block` (float64, rows x channels).
 
-    def __init__(self, names, block: np.ndarray, about: dict | None = None):
+    `about` says what it is of (provenance.py): motor, settings, how it was run, version, date.
+    """
+
+    def __init__(self, names, block: np.ndarray, about=None):
         self.names = tuple(names)
         self.block = block
-        self.about = dict(about or {})
+        self._about = about if callable(about) else dict(about or {})
         self._column = {n: i for i, n in enumerate(self.names)}
+
+    @property
+    def about(self) -> dict:
+        """What the result is of; made when it is first asked for."""
+        if callable(self._about):
+            self._about = self._about()
+        return self._about
+
+    @about.setter
+    def about(self, about: dict) -> None:
+        self._about = about
 
     def __getitem__(self, name: str) -> np.ndarray:
         if not isinstance(name, str) or name not in self._column:
@@ -53,11 +67,7 @@ class Result:
     @takes(path=PATH)
     def save(self, path) -> None:
         """Writes .parquet (needs pyarrow), .npz or .csv, whole or not at all."""
-        path = Path(path)
-        if path.suffix not in (".parquet", ".npz", ".csv"):
-            raise FileError(f"{path}: unknown kind of file, expected .parquet, .npz or .csv")
-        if path.suffix == ".parquet":
-            saved.need_pyarrow(path)
+        path = saved.writable(path)
         units = [self.unit(n) for n in self.names]
         about = json.dumps({**self.about, "format": FORMAT, "units": dict(zip(self.names, units, strict=True))})
         with replacing(path) as scratch:

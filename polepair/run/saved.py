@@ -3,15 +3,18 @@
 A digest over names, numbers and metadata is stored in every file; files from before it open without.
 """
 
+import errno
 import hashlib
 import itertools
 import json
 import math
+import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 
-from ..errors import FileError, plain
+from ..errors import DiskError, FileError, plain
 from .memory import SMALL, free_memory
 
 MEMBERS_MAX = 4096  # arrays in an .npz file
@@ -25,6 +28,21 @@ def need_room(path, size: float) -> None:
     free = free_memory() if size > SMALL else math.inf
     if size > free:
         raise FileError(f"{path}: its numbers need {size / 1e9:.1f} GB and {free / 1e9:.1f} GB are free")
+
+
+def writable(path, suffixes=(".parquet", ".npz", ".csv")) -> Path:
+    """The path of a file to come; FileError, before any work is done for it, when it cannot be written."""
+    path = Path(path)
+    if path.suffix not in suffixes:
+        wanted = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+        raise FileError(f"{path}: unknown kind of file, expected {wanted}")
+    if path.suffix == ".parquet":
+        need_pyarrow(path)
+    if not os.path.isdir(path.parent):
+        raise FileError(f"{path}: cannot write here ({os.strerror(errno.ENOENT)})")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DiskError(f"{path}: cannot write here ({os.strerror(errno.EACCES)})")
+    return path
 
 
 def guarded(path, what: str, reader, *args):

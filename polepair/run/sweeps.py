@@ -1,7 +1,9 @@
 """Sweeps: many runs with some parameters replaced, in C on lanes and threads."""
 
 import os
+import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,48 +12,20 @@ import numpy as np
 from .. import _core
 from ..arguments import CALL, FLAG, NAMES, NUMBER, PATH, TEXT, a, having, takes, whole
 from ..design.motor import MOTOR
-from ..errors import FileError, nearest, taken
+from ..errors import nearest, taken
 from ..table import channels, derived, parameters
-from . import executors, plans
-from .result import FORMAT, Result
-from .twin import Twin, channel_columns
+from . import executors, plans, provenance, saved
+from .filling import Filling, reasons
+from .parts import SHORTEST, Parts
+from .sweep_table import SweepTable, load_table
+from .twin import Twin, channel_columns, period_count
+
+__all__ = ["SweepTable", "cases_from", "derive_sweep", "load_table", "sweep"]
 
 MODES = ("exact", "fast", "single")
 REDUCERS = ("final", "mean", "rms", "min", "max", "peak", "settle")
+TABLES = (".parquet", ".npz")  # what a sweep can go on with
 DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms")
-
-
-class SweepTable(Result):
-    """A row per case: the parameters given, the outputs, and `status` (0 where the case ran).
-
-    table["magnet.Br"], table["omega_m.final"]; `failed` says which cases did not run and why; `complete` is False
-    after Ctrl-C.
-    """
-
-    def __init__(self, names, block, about=None, failed=(), complete=True):
-        super().__init__(names, block, about)
-        self.failed = list(failed)
-        self.complete = complete
-        self.trace, self.traced = None, ()
-
-    def run(self, case: int) -> Result:
-        """The trace of one case as a Result: a view, not a copy."""
-        if self.trace is None:
-            raise ValueError("this sweep kept no trace, expected sweep(..., trace=[channels])")
-        return Result(self.traced, self.trace[case], {**self.about, "case": case})
-
-    def unit(self, name: str) -> str:
-        """SI unit of a column."""
-        if name in parameters():
-            return parameters()[name].unit
-        if name.endswith(".settle"):
-            return "s"
-        base = name.rsplit(".", 1)[0]
-        known = {**channels(), **derived()}
-        return known[base].unit if base in known else known[name].unit if name in known else ""
-
-    def __repr__(self) -> str:
-        return f"SweepTable({len(self)} cases, {len(self.failed)} failed: {', '.join(self.names)})"
 
 
 def cases_from(axes) -> plans.Cases:
@@ -82,22 +56,6 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
     return full, np.array(rows, dtype=np.int32)
 
 
-def _reasons(motor, names, rows, status, where) -> list[tuple[int, str]]:
-    """Why each refused case was refused, in the words of the core; cases that Ctrl-C left out are not refused."""
-    texts = _core.status_rows()
-    failed = []
-    for k in np.flatnonzero((status != 0) & (status != executors.CANCELLED)):
-        place, text = texts[status[k]]
-        if where[k] >= 0:
-            row = list(parameters().values())[where[k]]
-            value = rows[k][names.index(row.name)] if row.name in names else motor.get(row.name)
-            text = f"{row.name} = {value:g}: expected {row.min:g} to {row.max:g} {row.unit}".rstrip()
-        else:
-            text = f"{place}: {text}" if place else text
-        failed.append((int(k), text))
-    return failed
-
-
 class Options(NamedTuple):
     """What `sweep` takes by name only."""
 
@@ -107,6 +65,8 @@ class Options(NamedTuple):
     resume: object = None
     trace: object = None
     every: int = 1
+    out: object = None
+    save_every: float = 30.0
 
 
 TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
@@ -134,50 +94,90 @@ def sweep(
 
     mode: "exact" gives the bits of single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float
     lanes (error about 1e-4). executor: a concurrent.futures executor to spread cases over, `chunk` of them a task (by
-    default four tasks a worker). resume: a file that keeps an interrupted sweep and goes on with it. trace: channels to
-    keep over time, one row each `every` periods, as `table.trace` (float64, cases x rows x channels; `table.run(k)` is
-    a view on one case); it is not saved with the table.
+    default four tasks a worker). trace: channels to keep over time, one row each `every` periods, as `table.trace`
+    (float64, cases x rows x channels; `table.run(k)` is a view on one case); it is not saved with the table.
 
-    Bad cases get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is False).
+    out: the file (.parquet or .npz) that the table goes to. On the way the finished cases are put into OUT.parts/, at
+    the latest every `save_every` seconds, so that a killed process costs no more (or one case, where that takes
+    longer). resume: such a file, to go on with: what it or its parts hold is not run again.
+
+    Bad cases get NaN and a reason in `failed`; the rest run. Ctrl-C keeps the finished cases (`complete` is False). A
+    disk that is full ends the sweep with a FileError that says how many cases are kept.
     """
     given = taken(Options, options, "sweep")
-    names, rows = cases_from(axes)
+    began = time.time()
+    cases = cases_from(axes)
+    names, rows = cases
     outputs, spec = _outputs(record)
-    job = _job(twin, names, t_end, spec, retune, given)
+    threads = _threads(threads)
+    job = _job(twin, cases, t_end, spec, retune, given)
     kept = job.trace.rows * len(job.trace.columns) if job.trace else 0
     plans.need_memory(len(rows), len(names), len(outputs) + kept)
     twin.params.derive()
-    about = {"motor": twin.params.name, "t_end": t_end, "retune": retune, "mode": given.mode}
     params = twin.params.copy()  # progress may change the motor, or another thread
-    about["values"] = params.values().tolist()
-    old = _partial(given.resume, (*names, *outputs, "status"), rows, about)
-    todo = np.arange(len(rows)) if old is None else np.flatnonzero(old["status"] == executors.CANCELLED)
-    tell = (lambda done: progress(len(rows) - len(todo) + done, len(rows))) if progress else None
+    asked = {"kind": "sweep", "t_end": float(t_end), "retune": bool(retune), "mode": given.mode, "axes": list(names)}
+    asked |= {"record": list(outputs), "plan": getattr(cases, "about", {}), "cancelled": executors.CANCELLED}
+    about = provenance.describe(params, began, **asked)
     columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
-    cases = params, columns, rows[todo], job
-    if given.executor is None:
-        run = executors.run_cases(*cases, threads or os.cpu_count() or 1, tell)
+    filling = Filling(params, names, rows, outputs, about)
+    run = partial(_run_all, executors.Work(params, columns, rows, job), filling, threads, progress, given)
+    path = given.resume if given.resume is not None else given.out
+    if path is None:
+        run(None)
     else:
-        run = executors.run_on(given.executor, *cases, given.chunk, tell)
-    results, status, where, complete, trace = run
-    block = np.column_stack([rows, np.empty((len(rows), len(outputs) + 1))]) if old is None else old.block
-    block[todo, len(names) : -1], block[todo, -1] = results, status
-    refused = [(int(todo[k]), why) for k, why in _reasons(params, names, rows[todo], status, where)]
-    failed = sorted(([] if old is None else old.failed) + refused)
-    table = SweepTable((*names, *outputs, "status"), block, {**about, "failed": failed}, failed, complete)
-    if given.resume:
-        table.save(given.resume)
-    if job.trace:
-        table.trace, table.traced = trace, channel_columns(given.trace)[0]
-    return table
+        with filling.on_disk(saved.writable(path, TABLES), given.resume is not None, given.save_every) as parts:
+            run(parts)
+    return filling.table(channel_columns(given.trace)[0] if job.trace else ())
 
 
-def _job(twin, names, t_end: float, spec, retune: bool, given: Options) -> executors.Job:
+def _run_all(
+    work: executors.Work, filling: Filling, threads: int, progress, given: Options, parts: Parts | None
+) -> None:
+    """Runs what is not finished yet. After Ctrl-C the finished cases are there."""
+    todo = filling.todo()
+    total = len(filling.block)
+    tell = (lambda done: progress(total - len(todo) + done, total)) if progress else None
+    if len(todo) < total:
+        work = work._replace(rows=work.rows[todo])
+
+    def keep(first: int, answer) -> None:
+        filling.take(todo[first : first + len(answer.status)], answer)
+        if parts and parts.due():
+            filling.save_part(parts)
+
+    seconds = parts.seconds if parts else None
+    try:
+        if given.executor is None:
+            executors.run_here(work, threads, keep, tell, seconds)
+        else:
+            executors.Spread(given.executor, work, given.chunk, keep, seconds).run(tell)
+    except KeyboardInterrupt:  # what is finished is worth more than the traceback: the table says what is not
+        pass
+
+
+def _threads(threads) -> int:
+    """Worker threads; all cores where none are given."""
+    if threads is None:
+        return min(os.cpu_count() or 1, executors.THREADS_MAX)
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= executors.THREADS_MAX:
+        raise ValueError(f"threads = {threads!r}: expected a whole number from 1 to {executors.THREADS_MAX}")
+    return threads
+
+
+def _job(twin, cases, t_end: float, spec, retune: bool, given: Options) -> executors.Job:
     """What every case of a sweep shares; ValueError for what cannot be asked."""
+    names, rows = cases
     if given.mode not in MODES:
         raise ValueError(f"mode = {given.mode!r}: expected one of {', '.join(MODES)}")
-    if not t_end > 0 or not t_end / twin.params.drive.period < 1e10 - 1:
-        raise ValueError(f"t_end = {t_end} s: expected more than 0")
+    period = twin.params.drive.period
+    if "drive.period" in names:
+        tried = rows[:, names.index("drive.period")]
+        period = max((p for p in tried.tolist() if p > 0), default=period)
+    period_count(t_end, period)
+    if given.resume is not None and given.out is not None and Path(given.resume) != Path(given.out):
+        raise ValueError(f"sweep: resume = {given.resume} and out = {given.out}: expected one of them")
+    if not isinstance(given.save_every, (int, float)) or not given.save_every >= SHORTEST:
+        raise ValueError(f"save_every = {given.save_every!r} s: expected at least {SHORTEST} s")
     return executors.Job(float(t_end), spec, retune, MODES.index(given.mode), _trace(twin, names, t_end, given))
 
 
@@ -185,31 +185,20 @@ def _trace(twin, names, t_end: float, given: Options) -> executors.Trace | None:
     """The trace wanted, or None."""
     if given.trace is None:
         return None
-    if given.resume or "drive.period" in names:
-        raise ValueError("trace: cannot be kept with resume or over different control periods, expected neither")
+    if given.resume is not None or given.out is not None or "drive.period" in names:
+        raise ValueError("trace: cannot be kept with resume, out or different control periods, expected none of them")
     if not isinstance(given.every, int) or given.every < 1:
         raise ValueError(f"every = {given.every!r}: expected a whole number from 1 up")
     rows = _core.run_samples(t_end, twin.params.drive.period) // given.every + 1
     return executors.Trace(channel_columns(given.trace)[1], given.every, rows)
 
 
-def _partial(path, names, rows, about) -> SweepTable | None:
-    """An earlier, interrupted sweep in `path`; FileError when it was another sweep."""
-    if path is None or not Path(path).exists():
-        return None
-    old = load_table(path)
-    same = old.names == names and np.array_equal(old.block[:, : rows.shape[1]], rows)
-    if not same or any(old.about.get(k) != v for k, v in about.items()):
-        raise FileError(
-            f"{path}: holds another sweep (parameters, cases or outputs differ), expected the one to go on with"
-        )
-    return old
-
-
 @takes(motor=MOTOR, fields=NAMES)
 def derive_sweep(motor, axes, fields=None) -> SweepTable:
     """Derives every case without running it: geometry to constants, mass and inertia, at C speed."""
-    names, rows = cases_from(axes)
+    began = time.time()
+    cases = cases_from(axes)
+    names, rows = cases
     chosen = tuple(derived() if fields is None or not len(fields) else fields)
     for f in chosen:
         if f not in derived():
@@ -217,15 +206,8 @@ def derive_sweep(motor, axes, fields=None) -> SweepTable:
     columns = np.array([parameters()[n].index for n in names], dtype=np.int32)
     wanted = np.array([derived()[f].index for f in chosen], dtype=np.int32)
     results, status, where = _core.sweep_derive(motor, columns, rows, wanted)
-    failed = _reasons(motor, names, rows, status, where)
+    failed = reasons(motor, names, rows, status, where)
     block = np.column_stack([rows, results, status.astype(float)])
-    return SweepTable((*names, *chosen, "status"), block, {"motor": motor.name, "failed": failed}, failed)
-
-
-@takes(path=PATH)
-def load_table(path) -> SweepTable:
-    """Reads a saved sweep."""
-    result = Result.load(path)
-    if "status" not in result:
-        raise FileError(f"{Path(path)}: not a sweep (format {FORMAT}), it has no status column")
-    return SweepTable(result.names, result.block, result.about, [tuple(f) for f in result.about.get("failed", [])])
+    asked = {"kind": "derive", "axes": list(names), "fields": list(chosen), "plan": getattr(cases, "about", {})}
+    about = provenance.describe(motor, began, **asked, failed=failed)
+    return SweepTable((*names, *chosen, "status"), block, about, failed)

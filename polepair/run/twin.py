@@ -1,6 +1,7 @@
 """The twin: a motor with a controller and a load, ready to run."""
 
 import math
+import time
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from ..arguments import CALL, NAMES, NUMBER, TEXT, Need, takes, whole
 from ..design.motor import MOTOR, Motor
 from ..errors import DivergedError, nearest
 from ..table import channels
+from . import provenance
 from .memory import SMALL, free_memory
 from .result import Result
 
@@ -103,6 +105,7 @@ class Twin:
         `fine` > 1 gives that many rows in each period, between the samples by the continuous extension of the adaptive
         steps (drive.rtol > 0).
         """
+        began = time.time()
         names, columns = channel_columns(record)
         twin = self.core(nominal)
         rows = _row_count(t_end, twin.period, every)
@@ -122,7 +125,9 @@ class Twin:
                 raise DivergedError(f"{self.params.name}: {e}") from None
             if progress:
                 progress(last, rows)
-        return Result(names, block, {"motor": self.params.name, "period": twin.period * every / fine})
+        period, tuned = twin.period * every / fine, "another machine" if nominal is not None else None
+        asked = {"kind": "run", "t_end": t_end, "every": every, "fine": fine, "period": period, "tuned_to": tuned}
+        return Result(names, block, provenance.later(self.params, began, **asked))
 
 
 def channel_columns(record) -> tuple[tuple[str, ...], np.ndarray]:
@@ -137,11 +142,20 @@ def channel_columns(record) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def _row_count(t_end: float, period: float, every: int) -> int:
-    if not (math.isfinite(t_end) and 0 < t_end / period < 1e10 - 1):
-        raise ValueError(f"t_end = {t_end} s: expected more than 0 and less than 1e10 control periods of {period} s")
+    samples = period_count(t_end, period)
     if not isinstance(every, int) or every < 1:
         raise ValueError(f"every = {every!r}: expected a whole number from 1 up")
-    return _core.run_samples(t_end, period) // every + 1
+    return samples // every + 1
+
+
+def period_count(t_end: float, period: float) -> int:
+    """Control periods of t_end seconds, at least one; ValueError for a time of none, or of too many."""
+    if not (math.isfinite(t_end) and t_end / period < 1e10 - 1):
+        raise ValueError(f"t_end = {t_end} s: expected less than 1e10 control periods ({1e10 * period:.3g} s)")
+    samples = _core.run_samples(t_end, period) if t_end > 0 else 0
+    if not samples:
+        raise ValueError(f"t_end = {t_end} s: expected more than 0, at least a control period ({period:.6g} s)")
+    return samples
 
 
 def _fine_rows(rows: int, every: int, fine: int) -> int:

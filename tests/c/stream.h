@@ -11,6 +11,7 @@
 pp_stream_config json_config(void);
 /* Sections; of stream_disk.c; folder: an empty one. */
 void decoders(void); /* of stream_decode.c */
+void json(void);     /* of stream_json.c */
 void segments_and_drains(void);
 void journals(const char *folder);
 void syncs(const char *folder); /* of stream_sync.c */

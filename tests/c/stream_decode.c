@@ -190,7 +190,7 @@ static void bad_sparkplug_is_refused(void)
         {"\x12\x09\x10\x01\x20\x0a\x65\0\0\x80\x7f", 11, PP_REFUSED_NUMBER}, /* infinite */
         {"\x12\x09\x10\x03\x20\x0a\x65\0\0\x80\x3f", 11, PP_REFUSED_NUMBER}, /* time as a float */
         {"\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0", 22,
-         PP_REFUSED_KEYS}, /* a channel twice */
+         PP_REFUSED_TWICE}, /* a channel twice */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0", 22,
          PP_REFUSED_SYNTAX}, /* a time below 0 */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f\x12\x09\x10\x01\x20\x0a\x65\0\0\0\0", 21,
@@ -271,7 +271,7 @@ static void bad_packed_is_refused(void)
     length--;
     CHECK(read_message() == PP_REFUSED_COUNT);
     length = 19;
-    CHECK(read_message() == PP_REFUSED_SIZE);
+    CHECK(read_message() == PP_REFUSED_SHORT);
     length = 36;
     message[0] = 'p';
     CHECK(read_message() == PP_REFUSED_SYNTAX);
@@ -377,13 +377,13 @@ static void messages_have_sizes(void)
     pp_stream_config config = json_config();
     pp_decoder_start(&decoder, &config);
     length = 0;
-    CHECK(read_message() == PP_REFUSED_SIZE);
+    CHECK(read_message() == PP_REFUSED_SHORT);
     put("{\"a\":1}", 7);
     memset(message + length, ' ', sizeof message - length);
     length = 1000;
     CHECK(read_message() == PP_REFUSED_NOT && rows.count == 1 && rows.seq == -1);
     length = 1001;
-    CHECK(read_message() == PP_REFUSED_SIZE && rows.count == 0);
+    CHECK(read_message() == PP_REFUSED_LARGE && rows.count == 0);
 }
 
 void decoders(void)

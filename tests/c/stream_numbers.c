@@ -372,6 +372,7 @@ int main(int count, char **argument)
     impossible_numbers_are_refused();
     any_byte_may_be_wrong();
     decoders();
+    json();
     segments_and_drains();
     if (count > 1) {
         journals(argument[1]);

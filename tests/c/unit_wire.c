@@ -144,7 +144,7 @@ TEST(bad_headers_are_refused)
     CHECK(with_byte(3, CHANNELS, length) == PP_REFUSED_NOT);
     CHECK(with_byte(3, CHANNELS, length - 1) == PP_REFUSED_COUNT);
     CHECK(with_byte(3, CHANNELS, length + 1) == PP_REFUSED_COUNT);
-    CHECK(with_byte(0, 0x50, PP_FRAME_HEADER - 1) == PP_REFUSED_SIZE);
+    CHECK(with_byte(0, 0x50, PP_FRAME_HEADER - 1) == PP_REFUSED_SHORT);
     CHECK(with_byte(0, 0x50, PP_FRAME_HEADER) == PP_REFUSED_COUNT);
     bytes[2] = PP_DELTA;
     CHECK(with_byte(3, CHANNELS, PP_FRAME_HEADER + CHANNELS * SAMPLES) == PP_REFUSED_NOT);

@@ -100,13 +100,13 @@ def test_a_record_that_is_none(name, runs):
 def test_a_run_is_replayed_and_the_estimator_says_what_it_lacks(runs):
     """Two kinds of .npz: an array a column, and polepair's own."""
     line = refused("estimate", runs / "good.npz", "--motor", M)
-    assert "good.npz: a run of polepair, in rotor axes: no column u_alpha, expected a record with columns" in line
+    assert "good.npz: no column u_alpha, expected time u_alpha" in line and "it is a run of a twin" in line
     done = CliRunner().invoke(main, ["live", "--replay", str(runs / "good.npz"), "--pace", "0", "--time", "1"])
     assert done.exit_code == 0 and "omega_m" in done.output, done.output
 
 
 def test_a_sweep_that_is_none(runs):
-    assert "not a sweep" in refused("report", M, "--sweep", runs / "good.parquet")
+    assert "a run, expected a sweep" in refused("report", M, "--sweep", runs / "good.parquet")
     assert "bin.npz" in refused("report", M, "--sweep", runs / "bin.npz")
 
 

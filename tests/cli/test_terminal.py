@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import polepair as pp
-from polepair.cli import screen
+from polepair.cli import layout, screen
 from polepair.cli.main import main
 from polepair.errors import plain
 from polepair.live.sources import Source
@@ -38,8 +38,11 @@ def test_the_screen():
     out = io.StringIO()
     with pp.Live(Hostile(Stream((f"a{HOSTILE}", "omega_m")))) as live:
         live.update(timeout=60)
-    table = screen._table(live, {n: [] for n in live.values})
-    Console(file=out, force_terminal=True, color_system=None, width=200).print(table)
+    looks = layout.Looks(live, 0.25)
+    looks.take()
+    console = Console(file=out, force_terminal=True, color_system=None, width=200)
+    for text in layout.page(looks, layout.Page(200, 40)):
+        console.print(text, no_wrap=True)
     text = out.getvalue()
     for sequence in ("\x1b]", "\x07", "\x1b[2J", "\x9b", "\r", "\x08"):
         assert sequence not in text

@@ -80,7 +80,7 @@ def test_where_motors_are_found(tmp_path, monkeypatch):
     (tmp_path / "mine.toml").write_text("schema = 1\n[magnet]\nBr = '1100 mT'\n")
     assert pp.load("mine.toml").magnet.Br == pytest.approx(1.1) and pp.load("mine.toml").name == "mine"
     (tmp_path / "named.toml").write_text("schema = 1\n[motor]\nname = 'other'\ndescription = 'x'\n")
-    assert pp.load("named.toml").name == "named" and pp.load("named.toml").description == "x"
+    assert pp.load("named.toml").name == "other" and pp.load("named.toml").description == "x"
     assert pp.load("outrunner-12s14p").name == "outrunner-12s14p"
     names = list(pp.catalogue())
     files = [p.name for p in pp.catalogue().values()]

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -189,3 +190,18 @@ def test_rights_do_not_hang_on_the_umask(tmp_path):
         {str(p.relative_to(f)): rights(p)[0] for p in f.rglob("*")} for f in (tmp_path / "open", tmp_path / "closed")
     ]
     assert modes[0] == modes[1] and not [n for n, mode in modes[0].items() if mode & 0o022]
+
+
+def test_a_folder_that_the_broker_may_not_enter_is_told(tmp_path):
+    from click.testing import CliRunner
+
+    from polepair.cli.main import main
+    from polepair.live.broker import _mosquitto
+
+    if not _mosquitto():
+        pytest.skip("only root hands files to the user mosquitto")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        for mode, told in ((0o700, True), (0o711, False)):
+            os.chmod(place, mode)
+            done = CliRunner().invoke(main, ["broker-config", "m1", "--no-tls", "--out", f"{place}/{mode}"])
+            assert done.exit_code == 0 and (f"{place}: the user mosquitto may not enter" in done.stderr) == told

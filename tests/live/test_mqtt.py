@@ -336,6 +336,8 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     [
         ("http://x/a", "mqtt://"),
         ("mqtt:///a", "mqtt://"),
+        ("mqtt://h", "no asset, expected mqtt://host/asset"),
+        ("mqtts://h:8883/", "no asset"),
         ("mqtt://h:99999/a", "port"),
         ("mqtt://u:secret@h/a", "password"),
         ("mqtt://h/a%00b", "topic part"),

@@ -107,10 +107,10 @@ def test_an_address_in_another_place(url, command):
     assert done.exit_code == 2 and done.exc_info[0] is SystemExit and "hunter2" not in done.output, done.output
 
 
-@pytest.mark.parametrize(("url", "port"), [("mqtt://h", 1883), ("mqtts://h", 8883), ("mqtt://[::1]:5/a/b", 5)])
+@pytest.mark.parametrize(("url", "port"), [("mqtt://h/m", 1883), ("mqtts://h/m", 8883), ("mqtt://[::1]:5/a/b", 5)])
 def test_addresses(url, port):
     assert address(url).port == port
-    assert address("mqtt://a%20b@h").user == "a b" and address("mqtt://h/x/y").prefix == "x/"
+    assert address("mqtt://a%20b@h/m").user == "a b" and address("mqtt://h/x/y").prefix == "x/"
 
 
 def test_a_password_in_clear_is_told():
@@ -120,8 +120,8 @@ def test_a_password_in_clear_is_told():
             warn_if_clear(address(url), password)
         return [str(w.message) for w in caught if w.category is ClearTextWarning]
 
-    assert told("mqtts://h", "hunter2") == told("mqtt://h", None) == []
-    assert "clear text" in told("mqtt://h", "hunter2")[0] and "hunter2" not in told("mqtt://h", "hunter2")[0]
+    assert told("mqtts://h/m", "hunter2") == told("mqtt://h/m", None) == []
+    assert "clear text" in told("mqtt://h/m", "hunter2")[0] and "hunter2" not in told("mqtt://h/m", "hunter2")[0]
 
 
 def test_the_command_tells_it_once(tmp_path):

@@ -115,7 +115,7 @@ def test_resume(tmp_path):
     first = pp.sweep(twin(), cases, 0.05, RECORD, resume=path)
     broken = first.block.copy()
     broken[10:30, 2:-1], broken[10:30, -1] = np.nan, executors.CANCELLED
-    pp.SweepTable(first.names, broken, first.about, [], False).save(path)
+    pp.SweepTable(first.names, broken, first.about, []).save(path)
     ran = []
     again = pp.sweep(twin(), cases, 0.05, RECORD, resume=path, progress=lambda done, total: ran.append((done, total)))
     assert np.array_equal(again.block, whole.block) and ran[0][0] >= 20 and ran[-1][1] == 40

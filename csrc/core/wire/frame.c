@@ -59,7 +59,7 @@ static bool length_fits(const pp_frame *f, size_t body)
 pp_refusal pp_frame_read(const uint8_t *b, size_t length, pp_frame *frame)
 {
     if (length < PP_FRAME_HEADER)
-        return PP_REFUSED_SIZE;
+        return PP_REFUSED_SHORT;
     if (b[0] != PP_FRAME_MAGIC)
         return PP_REFUSED_SYNTAX;
     if (b[1] != PP_FRAME_VERSION || b[2] >= PP_ENCODING_COUNT)

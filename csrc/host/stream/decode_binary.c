@@ -186,7 +186,7 @@ static pp_refusal store_metric(pp_decoder *decoder, const sparkplug_metric *metr
         if (!metric->null && value - value != 0)
             return PP_REFUSED_NUMBER;
         if (payload->seen >> target & 1)
-            return PP_REFUSED_KEYS;
+            return PP_REFUSED_TWICE;
         payload->seen |= (uint64_t)1 << target;
         rows->column[target][0] = value;
         return PP_REFUSED_NOT;
@@ -346,7 +346,7 @@ pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *bytes
     PP_ASSERT(config->channels >= 1 && config->channels <= PP_STREAM_CHANNELS_MAX);
     PP_ASSERT(layout->magic_length >= 0 && layout->magic_length <= layout->data);
     if (length < (size_t)layout->data)
-        return PP_REFUSED_SIZE;
+        return PP_REFUSED_SHORT;
     if (memcmp(bytes, layout->magic, (size_t)layout->magic_length) != 0)
         return PP_REFUSED_SYNTAX;
     size_t row = (size_t)config->channels * (size_t)layout->value;

@@ -79,6 +79,20 @@ static bool match_word(reader *in, const char *text)
     return true;
 }
 
+/* What stands where a number was expected. */
+static pp_refusal why_no_number(reader *in)
+{
+    static const char *const odd[] = {"nan", "NaN", "inf", "Inf"}; /* as printf and others write */
+    if (in->p >= in->end)
+        return PP_REFUSED_SYNTAX;
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++)
+        if (match_word(in, odd[i]))
+            return PP_REFUSED_NUMBER;
+    if (*in->p == '"' || *in->p == '[' || *in->p == '{')
+        return PP_REFUSED_VALUE;
+    return pp_number_part(*in->p) ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX;
+}
+
 /* A number, null (missing: NaN), true or false. */
 static inline bool read_scalar(reader *in, double *out)
 {
@@ -95,8 +109,7 @@ static inline bool read_scalar(reader *in, double *out)
     *out = in->p < in->end && *in->p == 't';
     if (match_word(in, "true") || match_word(in, "false"))
         return true;
-    bool numeric = in->p < in->end && pp_number_part(*in->p);
-    return fail(in, numeric ? PP_REFUSED_NUMBER : PP_REFUSED_SYNTAX);
+    return fail(in, why_no_number(in));
 }
 
 /* Passes over a scalar or a string. */
@@ -281,7 +294,7 @@ static bool read_special(reader *in, int target)
 {
     PP_ASSERT(target < 0 && target >= PP_TO_ROWS);
     if (in->has[-target])
-        return fail(in, PP_REFUSED_KEYS);
+        return fail(in, PP_REFUSED_TWICE);
     in->has[-target] = true;
     switch (target) {
     case PP_TO_TIME: return read_time(in);
@@ -301,7 +314,7 @@ static inline bool read_member(reader *in, double *values)
     if (target >= 0) {
         uint64_t bit = (uint64_t)1 << target;
         if (in->seen & bit)
-            return fail(in, PP_REFUSED_KEYS);
+            return fail(in, PP_REFUSED_TWICE);
         in->seen |= bit;
         return read_scalar(in, &values[target]);
     }
@@ -312,8 +325,11 @@ static inline bool read_member(reader *in, double *values)
 
 static bool read_object(reader *in, double *values)
 {
-    if (!expect(in, '{'))
-        return false;
+    if (!peek(in, '{'))
+        return skip_value(in) && fail(in, PP_REFUSED_RECORD); /* else: no JSON at all */
+    in->p++;
+    if (peek(in, '}'))
+        return expect(in, '}');
     do {
         read_plain_members(in, values);
         if (!read_member(in, values))
@@ -367,6 +383,7 @@ static bool fill_row(reader *in, const double *values)
         in->rows->column[channel][0] =
             (in->seen >> channel) & 1 ? values[channel] : __builtin_nan("");
     in->rows->count = 1;
+    in->rows->partial = in->seen != UINT64_MAX >> (64 - in->config->channels);
     return true;
 }
 
@@ -392,7 +409,7 @@ pp_refusal pp_decode_json(const pp_stream_config *config, pp_json_memory *memory
         good = in.p == in.end || fail(&in, PP_REFUSED_SYNTAX);
     }
     if (good && in.seen && in.has[-PP_TO_ROWS])
-        good = fail(&in, PP_REFUSED_KEYS);
+        good = fail(&in, PP_REFUSED_TWICE);
     good = good && (in.has[-PP_TO_ROWS] || fill_row(&in, values)) && fill_times(&in);
     return good ? PP_REFUSED_NOT : in.why;
 }

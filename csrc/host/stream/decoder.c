@@ -111,9 +111,12 @@ pp_refusal pp_decoder_read(pp_decoder *decoder, const uint8_t *bytes, size_t len
     rows->boot = -1;
     rows->dropped = 0;
     rows->again = false;
+    rows->partial = false;
     decoder->taught = false;
-    if (length == 0 || length > decoder->config.size_limit)
-        return PP_REFUSED_SIZE;
+    if (length == 0)
+        return PP_REFUSED_SHORT;
+    if (length > decoder->config.size_limit)
+        return PP_REFUSED_LARGE;
     pp_refusal why = decode(decoder, bytes, length, rows);
     if (why == PP_REFUSED_NOT && !within_reach(rows))
         why = PP_REFUSED_NUMBER;

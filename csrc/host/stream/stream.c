@@ -18,6 +18,12 @@ enum { ARRIVAL, SEQ, TIME, FIRST_CHANNEL, PAGE_ROWS = 512 };
 /* More are not counted. */
 #define LOST_MAX ((int64_t)1 << 61)
 
+/* What a message begins with, to be shown to whoever looks for a mistake. */
+typedef struct beginning {
+    size_t length;
+    uint8_t bytes[PP_EXAMPLE_MAX];
+} beginning;
+
 struct pp_stream {
     pp_decoder decoder;
     int references;   /* atomic */
@@ -27,8 +33,9 @@ struct pp_stream {
     char *column[FIRST_CHANNEL + PP_STREAM_CHANNELS_MAX];
     int64_t head;            /* rows published so far; atomic */
     pp_stream_counts counts; /* atomic, each by itself */
-    pp_journal *journal;     /* NULL: none */
-    uint8_t *about;          /* what the journal's segments say of the stream */
+    beginning examples[PP_REFUSAL_COUNT];
+    pp_journal *journal; /* NULL: none */
+    uint8_t *about;      /* what the journal's segments say of the stream */
     size_t about_length;
     int waiting;            /* readers; atomic */
     pthread_mutex_t taking; /* one message at a time: decoder, counts' writer, journal, about */
@@ -237,6 +244,13 @@ static void publish(pp_stream *stream, const pp_rows *rows, int64_t arrival_ns)
     wake_readers(stream);
 }
 
+static void keep_example(pp_stream *stream, pp_refusal why, const uint8_t *bytes, size_t length)
+{
+    beginning *kept = &stream->examples[why];
+    kept->length = length < sizeof kept->bytes ? length : sizeof kept->bytes;
+    memcpy(kept->bytes, bytes, kept->length);
+}
+
 /* One message, with nobody else at it. False: not journaled. */
 static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t arrival_ns,
                  bool again)
@@ -249,6 +263,7 @@ static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t
     pp_refusal why = pp_decoder_read(&stream->decoder, bytes, length, &rows);
     if (why != PP_REFUSED_NOT) {
         add_to(&stream->counts.refused[why], 1);
+        keep_example(stream, why, bytes, length);
         return true;
     }
     rows.again = again;
@@ -256,6 +271,10 @@ static bool take(pp_stream *stream, const uint8_t *bytes, size_t length, int64_t
         pp_decoder_forget(&stream->decoder);
         add_to(&stream->counts.unjournaled, 1);
         return false;
+    }
+    if (rows.partial) {
+        add_to(&stream->counts.partial, 1);
+        keep_example(stream, PP_REFUSED_NOT, bytes, length);
     }
     if (count_order(stream, &rows))
         publish(stream, &rows, arrival_ns);
@@ -324,4 +343,14 @@ pp_stream_counts pp_stream_read_counts(const pp_stream *stream)
     for (size_t i = 0; i < sizeof counts / 8; i++)
         to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
     return counts;
+}
+
+size_t pp_stream_example(pp_stream *stream, pp_refusal why, uint8_t example[PP_EXAMPLE_MAX])
+{
+    PP_ASSERT((unsigned)why < PP_REFUSAL_COUNT);
+    pthread_mutex_lock(&stream->taking);
+    size_t length = stream->examples[why].length;
+    memcpy(example, stream->examples[why].bytes, length);
+    pthread_mutex_unlock(&stream->taking);
+    return length;
 }

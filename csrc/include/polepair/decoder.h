@@ -15,6 +15,7 @@ typedef struct pp_rows {
     int seq_bits;                           /* that seq counts with: 8, 16, 32 or 64 */
     int64_t boot;                           /* -1: the message has none */
     int64_t dropped;                        /* samples, by the device itself; 0: it says nothing */
+    bool partial;                           /* an object that lacks some of the channels */
     bool again;                             /* whoever brings it says that it was sent before */
 } pp_rows;
 

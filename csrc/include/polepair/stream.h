@@ -22,6 +22,7 @@ typedef struct pp_stream_counts {
     int64_t retained;     /* retained messages on a data topic: old by definition, not taken */
     int64_t unjournaled;  /* taken but not journaled: the disk was full */
     int64_t device_drops; /* what the device says it dropped since boot */
+    int64_t partial;      /* JSON objects that were taken and lack some of the channels */
     int64_t refused[PP_REFUSAL_COUNT]; /* messages, by the reason */
 } pp_stream_counts;
 
@@ -61,6 +62,10 @@ bool pp_stream_wait(pp_stream *stream, int64_t seen, double seconds);
  * (double). */
 const void *pp_stream_column(const pp_stream *stream, int column, int64_t first);
 pp_stream_counts pp_stream_read_counts(const pp_stream *stream);
+enum { PP_EXAMPLE_MAX = 512 }; /* bytes */
+/* What the newest message that was refused for this reason begins with, for PP_REFUSED_NOT the
+ * newest partial one; its bytes in *example, 0: there was none. */
+size_t pp_stream_example(pp_stream *stream, pp_refusal why, uint8_t example[PP_EXAMPLE_MAX]);
 /* How another extension module reaches a stream: this, in a capsule of this name. */
 #define PP_STREAM_HANDLE "polepair.stream"
 

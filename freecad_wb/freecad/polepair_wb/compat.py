@@ -16,7 +16,9 @@ def import_freecad():
         try:
             import FreeCAD
         except ImportError:
-            raise ImportError("FreeCAD is missing, expected: apt-get install freecad-python3") from None
+            raise ImportError(
+                "FreeCAD is missing, expected: apt-get install freecad-python3, or POLEPAIR_FREECAD_PYTHON"
+            ) from None
     return FreeCAD
 
 

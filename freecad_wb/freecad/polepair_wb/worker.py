@@ -57,6 +57,8 @@ def main() -> int:
     request = json.loads(Path(sys.argv[1]).read_text())
     try:
         answer = work(request)
+    except ImportError as e:
+        answer = {"error": e.msg}
     except Exception as e:
         answer = {"error": f"{type(e).__name__}: {str(e).splitlines()[0] if str(e) else e!r}"}
     Path(sys.argv[2]).write_text(json.dumps(answer))
