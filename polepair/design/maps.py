@@ -39,7 +39,7 @@ class OperatingMap:
         )
 
 
-LIMIT = number(0.0, wanted="more than 0")
+LIMIT = number(0.0, 1e9, wanted="more than 0, at most 1e9")
 
 
 @takes(motor=MOTOR, i_max=LIMIT, u_max=LIMIT, speeds=whole(3, 100_000), shares=whole(2, 100_000))
@@ -58,6 +58,8 @@ def efficiency_map(
     omega = np.linspace(0, 2 * u_max / (d.pole_pairs * d.psi_pm), speeds)
     limit = d.torque_limit(omega, i_max, u_max)
     torque = np.where(limit[:, 5] > 0, limit[:, 0], 0.0)
+    if not torque.max() > 0:
+        raise ValueError(f"efficiency_map: no torque within {i_max:g} A and {u_max:g} V: expected more of them")
     end = min(np.flatnonzero(torque > 1e-3 * torque.max())[-1] + 2, speeds)
     omega, torque, limit = omega[:end], torque[:end], limit[:end]
     share = np.linspace(0, 1, shares)[:, None]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arguments import NAMES, PATH, takes
+from ..arguments import NAMES, PATH, TEXT, takes
 from ..errors import FileError, UnknownNameError, nearest, plain
 from ..files import replacing
 from ..table import channels
@@ -57,6 +57,7 @@ class Result:
         """What the run doubts; each has `code` and `where`, and its str is one line."""
         return restored(self.about)
 
+    @takes(name=TEXT)
     def unit(self, name: str) -> str:
         """SI unit of a channel."""
         return channels()[name].unit if name in channels() else ""

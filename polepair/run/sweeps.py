@@ -76,8 +76,8 @@ TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
 EXECUTOR = having("an executor, as concurrent.futures has them", "submit")
 
 
-@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH, out=PATH,
-       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1), save_every=NUMBER)  # fmt: skip
+@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH,
+       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1))  # fmt: skip
 def sweep(
     twin: Twin,
     axes,
@@ -206,7 +206,7 @@ def derive_sweep(motor, axes, fields=None) -> SweepTable:
     began = time.time()
     cases = cases_from(axes)
     names, rows = cases
-    chosen = tuple(fields or derived())
+    chosen = tuple(derived() if fields is None or not len(fields) else fields)
     for f in chosen:
         if f not in derived():
             raise ValueError(f"fields: {f}: no such derived value{nearest(f, derived())}")
