@@ -49,7 +49,7 @@ int main(int count, char **argument)
     pp_stream_config c = config_from(count - 3, argument + 3);
     c.format = argument[1][0] == 'j' ? PP_FORMAT_JSON : PP_FORMAT_SPARKPLUG;
     c.room = ROWS, c.size_limit = 1 << 20;
-    pp_decoder_start(&decoder, &c);
+    pp_decoder_start(&decoder, &c, NULL);
     FILE *f = fopen(argument[2], "rb");
     int n = 0;
     for (; f && n < MESSAGES_MAX && fread(&length[n], 4, 1, f) == 1; n++) {

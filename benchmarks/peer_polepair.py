@@ -75,6 +75,7 @@ def bldc_motor(v, step):
         "drive.u_dc": v["Vdc"],
         "drive.diode_drop": v["Vd"],
         "drive.period": v["dt_out"],
+        "drive.i_max": 100,  # the harness' drive has no current limit
     }
     values |= {"load.torque": v["TL"], "load.t_on": v["t_load"], "drive.substeps": substeps(v["dt_out"], step)}
     for name, value in values.items():

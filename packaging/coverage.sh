@@ -11,7 +11,7 @@ POLEPAIR_CFLAGS="-O1 --coverage -fprofile-update=atomic" "$python" setup.py -q b
 ( cd "$out/unit" && gcc -std=c11 -O1 --coverage -fno-math-errno -I"$out/tree/csrc/include" "$out"/tree/tests/c/unit*.c \
     "$out"/tree/csrc/core/*/*.c -lm -o unit && ./unit )
 mkdir -p "$out/stream/folder"
-( cd "$out/stream" && gcc -std=c11 -O1 --coverage -I"$out/tree/csrc/include" "$out"/tree/tests/c/stream_{numbers,decode,disk,sync}.c \
+( cd "$out/stream" && gcc -std=c11 -O1 --coverage -I"$out/tree/csrc/include" "$out"/tree/tests/c/stream_{numbers,describe,decode,json,disk,sync}.c \
     "$out"/tree/csrc/host/stream/*.c "$out"/tree/csrc/host/clock.c "$out"/tree/csrc/core/wire/*.c -lpthread -lm -o stream && ./stream folder )
 cat > "$out/rc" <<END
 [run]

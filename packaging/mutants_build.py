@@ -68,7 +68,7 @@ class Build:
         self.python = [*python, *macros]
         self.broker = [*self.python, *(f for f in self.mqtt_of("extra_compile_args") if f.startswith("-ftls"))]
         self.units = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "tests/c").glob("unit*.c"))
-        parts = ("stream_numbers", "stream_decode", "stream_json", "stream_disk", "stream_sync")
+        parts = ("stream_numbers", "stream_describe", "stream_decode", "stream_json", "stream_disk", "stream_sync")
         self.streams = [f"tests/c/{p}.c" for p in parts]
         self.quick = [*self.units, "tests/c/golden.c", *self.streams]
 

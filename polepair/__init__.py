@@ -15,6 +15,7 @@ _HOME = {
     "design.motor": ("Motor", "load", "loads", "catalogue"),
     "run.twin": ("Twin", "Foc", "SixStep", "Load", "Propeller"),
     "run.result": ("Result",),
+    "run.warnings": ("strict",),
     "run.sweeps": ("sweep", "derive_sweep", "SweepTable", "load_table"),
     "design.maps": ("efficiency_map", "OperatingMap"),
     "table": ("parameters", "channels", "derived", "groups"),

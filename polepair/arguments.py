@@ -50,11 +50,11 @@ def _is_real(value) -> bool:
 
 
 def _are_names(value) -> bool:
-    return isinstance(value, str) or (
-        isinstance(value, Iterable)
-        and not isinstance(value, (Mapping, bytes))
-        and (not isinstance(value, (list, tuple, set)) or all(isinstance(name, str) for name in value))
-    )
+    if isinstance(value, str):
+        return True
+    if not isinstance(value, Iterable) or isinstance(value, (Mapping, bytes, type)) or getattr(value, "ndim", 1) != 1:
+        return False
+    return not hasattr(value, "__len__") or all(isinstance(name, str) for name in value)
 
 
 NUMBER = number()

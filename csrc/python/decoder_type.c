@@ -10,7 +10,9 @@
 typedef struct decoder_object {
     PyObject_HEAD pp_decoder *decoder;
     PyObject *about; /* bytes: what descriptions have to say */
-    pp_block block;  /* one allocation, begins with arrival */
+    pp_marks *marks;
+    int64_t told;   /* of the marks, those that new_marks need not tell */
+    pp_block block; /* one allocation, begins with arrival */
     bool busy;
 } decoder_object;
 
@@ -21,7 +23,7 @@ PyObject *description_bytes(const pp_decoder *decoder, const void *about, size_t
     uint8_t *out = malloc(PP_DESCRIPTION_MAX);
     if (!out)
         return PyErr_NoMemory();
-    size_t size = pp_decoder_describe(decoder, about, length, true, out, PP_DESCRIPTION_MAX);
+    size_t size = pp_decoder_describe(decoder, about, length, out, PP_DESCRIPTION_MAX);
     PyObject *bytes = NULL;
     if (size)
         bytes = PyBytes_FromStringAndSize((const char *)out, (Py_ssize_t)size);
@@ -53,17 +55,21 @@ static int need_room(decoder_object *self, int64_t rows)
     return 0;
 }
 
-/* From a description of the same words, or from nothing: then the segments bring it. NULL, or what
- * is wrong. */
-static const char *begin(decoder_object *self, const Py_buffer *description)
+/* From a description of the same words, or from nothing: then the segments bring it; and from the
+ * marks that are kept beside it. NULL, or what is wrong. */
+static const char *begin(decoder_object *self, const Py_buffer *description, const Py_buffer *marks)
 {
     const uint8_t *about;
     size_t length;
     self->decoder->sequence.next = -1;
+    self->decoder->marks = self->marks;
+    if (marks->buf)
+        pp_marks_learn(self->marks, marks->buf, (size_t)marks->len / 8);
+    self->told = pp_marks_count(self->marks);
     if (!description->buf)
         return NULL;
-    const char *fault =
-        pp_decoder_from(description->buf, (size_t)description->len, self->decoder, &about, &length);
+    const char *fault = pp_decoder_from(description->buf, (size_t)description->len, self->marks,
+                                        self->decoder, &about, &length);
     if (!fault && (length != (size_t)PyBytes_Size(self->about) ||
                    memcmp(about, PyBytes_AsString(self->about), length) != 0))
         fault = "of another stream";
@@ -72,18 +78,21 @@ static const char *begin(decoder_object *self, const Py_buffer *description)
 
 static PyObject *decoder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"about", "description", NULL};
+    static char *names[] = {"about", "description", "marks", NULL};
     PyObject *about;
     Py_buffer description = {0};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "S|z*:Decoder", names, &about, &description))
+    Py_buffer marks = {0};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "S|z*z*:Decoder", names, &about, &description,
+                                     &marks))
         return NULL;
     decoder_object *self = (decoder_object *)new_object(type);
     const char *fault = NULL;
     if (self) {
         self->about = Py_NewRef(about);
         self->decoder = calloc(1, sizeof *self->decoder);
-        if (self->decoder)
-            fault = begin(self, &description);
+        self->marks = pp_marks_new();
+        if (self->decoder && self->marks)
+            fault = begin(self, &description, &marks);
         else
             PyErr_NoMemory();
     }
@@ -91,6 +100,8 @@ static PyObject *decoder_new(PyTypeObject *type, PyObject *args, PyObject *kwarg
         PyErr_Format(PyExc_ValueError, "description: %s", fault);
     if (description.buf)
         PyBuffer_Release(&description);
+    if (marks.buf)
+        PyBuffer_Release(&marks);
     if (PyErr_Occurred()) {
         Py_XDECREF((PyObject *)self);
         return NULL;
@@ -102,6 +113,7 @@ static void decoder_dealloc(PyObject *object)
 {
     decoder_object *self = (decoder_object *)object;
     free(self->decoder);
+    pp_marks_free(self->marks);
     free(self->block.arrival);
     Py_XDECREF(self->about);
     plain_dealloc(object);
@@ -193,17 +205,46 @@ static PyObject *decoder_state(PyObject *object, PyObject *Py_UNUSED(unused))
                              (size_t)PyBytes_Size(self->about));
 }
 
+static PyObject *marks_since(const decoder_object *self, int64_t since)
+{
+    uint64_t *copy = malloc(sizeof *copy * PP_DEEP);
+    if (!copy)
+        return PyErr_NoMemory();
+    size_t count = pp_marks_copy(self->marks, since, copy);
+    PyObject *bytes = PyBytes_FromStringAndSize((const char *)copy, (Py_ssize_t)(8 * count));
+    free(copy);
+    return bytes;
+}
+
+static PyObject *decoder_marks(PyObject *object, PyObject *Py_UNUSED(unused))
+{
+    return marks_since((decoder_object *)object, 0);
+}
+
+static PyObject *decoder_new_marks(PyObject *object, PyObject *Py_UNUSED(unused))
+{
+    decoder_object *self = (decoder_object *)object;
+    PyObject *bytes = marks_since(self, self->told);
+    if (bytes)
+        self->told = pp_marks_count(self->marks);
+    return bytes;
+}
+
 static PyMethodDef decoder_methods[] = {
     {"read", decoder_read, METH_VARARGS,
      "read($self, segment, offset, rows, closed, number, /)\n--\n\n"
      "(offset behind, time, seq, arrival, columns, places damaged, messages refused, "
      "'rows', 'end' or 'other')."},
     {"state", decoder_state, METH_NOARGS,
-     "state($self, /)\n--\n\nAll that decoding needs from here on, for Decoder()."},
+     "state($self, /)\n--\n\nAll that decoding needs from here on but the marks, for Decoder()."},
+    {"marks", decoder_marks, METH_NOARGS,
+     "marks($self, /)\n--\n\nOf the newest messages, 8 bytes each, for Decoder()."},
+    {"new_marks", decoder_new_marks, METH_NOARGS,
+     "new_marks($self, /)\n--\n\nThose that came since this was asked, or since it was made."},
     {NULL, NULL, 0, NULL}};
 
 static PyType_Slot decoder_slots[] = {
-    {Py_tp_doc, "Decoder(about, description=None)\n--\n\n"
+    {Py_tp_doc, "Decoder(about, description=None, marks=None)\n--\n\n"
                 "Journaled messages into rows, as the stream that journaled them did."},
     {Py_tp_new, decoder_new},
     {Py_tp_dealloc, decoder_dealloc},

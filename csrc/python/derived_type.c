@@ -1,5 +1,6 @@
 /* Derived: the constants of a machine, read only, one attribute per row of derived.def. */
 #include "core.h"
+#include "polepair/warnings.h"
 
 static PyMemberDef derived_members[] = {
 #define PP_DERIVED(field, symbol, unit, doc) \
@@ -87,6 +88,52 @@ static PyObject *derived_torque_limit(PyObject *self, PyObject *args)
     return out;
 }
 
+/* Whether the control of the parameters holds torques at speeds; 0 yes, else which limit. */
+static PyObject *derived_reach(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    module_state *state = state_of(Py_TYPE(self));
+    if (!state)
+        return NULL;
+    if (count != 3 || !PyObject_TypeCheck(args[0], state->params))
+        return PyErr_Format(PyExc_TypeError, "reach() takes a Params, omega_m and torque");
+    PyArrayObject *speed =
+        (PyArrayObject *)PyArray_FROM_OTF(args[1], NPY_DOUBLE, NPY_ARRAY_IN_ARRAY);
+    PyArrayObject *torque =
+        speed ? (PyArrayObject *)PyArray_FROM_OTF(args[2], NPY_DOUBLE, NPY_ARRAY_IN_ARRAY) : NULL;
+    PyObject *out = NULL;
+    if (torque && PyArray_SIZE(torque) != PyArray_SIZE(speed))
+        PyErr_Format(PyExc_ValueError, "reach(): expected as many torques as speeds");
+    else if (torque)
+        out = PyArray_SimpleNew(PyArray_NDIM(speed), PyArray_DIMS(speed), NPY_INT8);
+    int8_t *to = out ? PyArray_DATA((PyArrayObject *)out) : NULL;
+    for (npy_intp i = 0; to && i < PyArray_SIZE(speed); i++)
+        to[i] = (int8_t)pp_drive_reach(
+            &((params_object *)args[0])->values, &((derived_object *)self)->machine,
+            ((double *)PyArray_DATA(speed))[i], ((double *)PyArray_DATA(torque))[i]);
+    Py_XDECREF((PyObject *)torque);
+    Py_XDECREF((PyObject *)speed);
+    return out;
+}
+
+static PyObject *derived_idle(PyObject *self, PyObject *params)
+{
+    module_state *state = state_of(Py_TYPE(self));
+    bool idle[PP_PARAM_COUNT];
+    if (!state)
+        return NULL;
+    if (!PyObject_TypeCheck(params, state->params))
+        return PyErr_Format(PyExc_TypeError, "idle() takes a Params");
+    pp_params_idle(&((params_object *)params)->values, &((derived_object *)self)->machine, idle);
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list && i < PP_PARAM_COUNT; i++) {
+        PyObject *row = idle[i] ? PyLong_FromLong(i) : NULL;
+        if (idle[i] && (!row || PyList_Append(list, row) < 0))
+            Py_CLEAR(list);
+        Py_XDECREF(row);
+    }
+    return list;
+}
+
 static PyObject *derived_mtpa(PyObject *self, PyObject *amplitude)
 {
     double current = PyFloat_AsDouble(amplitude);
@@ -169,6 +216,13 @@ static PyMethodDef derived_methods[] = {
      "torque_limit($self, omega_m, i_max, u_max, /)\n--\n\n"
      "Most torque at each speed [rad/s] within |i| <= i_max and |u| <= u_max (phase, peak): "
      "float64 (n, 6) of torque, id, iq, ud, uq, reachable."},
+    {"reach", AS_METHOD(derived_reach), METH_FASTCALL,
+     "reach($self, params, omega_m, torque, /)\n--\n\n"
+     "Whether the drive of the parameters holds air-gap torques [N m] at speeds [rad/s], arrays of "
+     "one shape: int8, 0 where it does, 1 voltage, 2 current, 3 torque limit."},
+    {"idle", derived_idle, METH_O,
+     "idle($self, params, /)\n--\n\nRows of the parameters that differ from their defaults and "
+     "have no effect."},
     {"mtpa_id", derived_mtpa, METH_O,
      "mtpa_id($self, amplitude, /)\n--\n\nd-axis current [A] of maximum torque per ampere."},
     {"operating_point", AS_METHOD(derived_operating_point), METH_FASTCALL,

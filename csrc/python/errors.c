@@ -122,10 +122,9 @@ static int choice_index(const char *names, const char *name)
 static int choice_from_python(int row, PyObject *value, double *out)
 {
     PyObject *bytes = PyUnicode_AsUTF8String(value);
-    if (!bytes)
-        return -1;
-    int k = choice_index(pp_param_at(row)->unit, PyBytes_AsString(bytes));
-    Py_DECREF(bytes);
+    PyErr_Clear(); /* a name with surrogates is like none */
+    int k = bytes ? choice_index(pp_param_at(row)->unit, PyBytes_AsString(bytes)) : -1;
+    Py_XDECREF(bytes);
     if (k < 0) {
         raise_range(row, value);
         return -1;

@@ -137,7 +137,8 @@ static int row_of(PyObject *name)
     PyObject *bytes = PyUnicode_Check(name) ? PyUnicode_AsUTF8String(name) : NULL;
     int row = bytes ? pp_param_find(PyBytes_AsString(bytes)) : -1;
     Py_XDECREF(bytes);
-    if (row < 0 && !PyErr_Occurred())
+    PyErr_Clear(); /* a name with surrogates is like none */
+    if (row < 0)
         PyErr_Format(PyExc_ValueError,
                      "%.80R: no such parameter, expected group.field as in polepair.parameters()",
                      name);
@@ -153,7 +154,7 @@ static PyObject *params_get(PyObject *self, PyObject *name)
 static PyObject *params_set(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "set() takes a name and a value");
+        PyErr_SetString(PyExc_TypeError, "set(): expected a name and a value");
         return NULL;
     }
     int row = row_of(args[0]);

@@ -215,22 +215,22 @@ static PyObject *stream_describe(PyObject *object, PyObject *args)
 }
 
 /* What an earlier stream, described so, knew of its device. */
-static PyObject *stream_learn(PyObject *object, PyObject *bytes)
+static PyObject *stream_learn(PyObject *object, PyObject *args)
 {
-    char *data;
-    Py_ssize_t length;
+    const char *data, *marks;
+    Py_ssize_t length, marks_length;
     pp_decoder from;
     const uint8_t *about;
     size_t about_length;
     pp_stream *stream = own_stream(object);
-    if (!stream || PyBytes_AsStringAndSize(bytes, &data, &length) < 0)
+    if (!stream || !PyArg_ParseTuple(args, "y#y#:learn", &data, &length, &marks, &marks_length))
         return NULL;
     const char *fault =
-        pp_decoder_from((const uint8_t *)data, (size_t)length, &from, &about, &about_length);
+        pp_decoder_from((const uint8_t *)data, (size_t)length, NULL, &from, &about, &about_length);
     if (fault)
         return PyErr_Format(PyExc_ValueError, "description: %s", fault);
     Py_BEGIN_ALLOW_THREADS
-    pp_stream_learn(stream, &from);
+    pp_stream_learn(stream, &from, marks, (size_t)marks_length / 8);
     Py_END_ALLOW_THREADS
     Py_RETURN_NONE;
 }
@@ -312,8 +312,9 @@ static PyMethodDef stream_methods[] = {
      "Journals from now on, in segments that say what they are about; None ends it."},
     {"describe", stream_describe, METH_VARARGS,
      "describe($self, about, /)\n--\n\nAll that decoding needs, as bytes, for Decoder()."},
-    {"learn", stream_learn, METH_O,
-     "learn($self, description, /)\n--\n\nTakes over aliases and which messages came."},
+    {"learn", stream_learn, METH_VARARGS,
+     "learn($self, description, marks, /)\n--\n\n"
+     "Takes over aliases, and which numbers and messages came."},
     {"reformat", stream_reformat, METH_O,
      "reformat($self, other, /)\n--\n\nDecodes as `other`, of the same channels, from now on."},
     {"handle", stream_handle, METH_NOARGS,

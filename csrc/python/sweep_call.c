@@ -89,7 +89,7 @@ static bool take_outputs(pp_sweep *s, sweep_arrays *a, PyObject *outputs)
     for (int i = 0; i < s->output_count; i++)
         if (s->outputs[i].channel < 0 || s->outputs[i].channel >= PP_CHANNEL_COUNT ||
             s->outputs[i].reducer < 0 || s->outputs[i].reducer >= PP_REDUCER_COUNT ||
-            (s->outputs[i].reducer == PP_SETTLE && s->outputs[i].channel != PP_CHANNEL_omega_m)) {
+            (s->outputs[i].reducer >= PP_SETTLE && s->outputs[i].channel != PP_CHANNEL_omega_m)) {
             PyErr_SetString(PyExc_ValueError, "outputs: unknown channel or reducer");
             return false;
         }

@@ -3,6 +3,7 @@
 
 #include "polepair/frame.h"
 #include "polepair/observe.h"
+#include "polepair/warnings.h"
 
 /* List of one tuple per row of a table. */
 static PyObject *table(int count, PyObject *(*row)(int))
@@ -64,6 +65,12 @@ static PyObject *refusal_row(int i)
     return Py_BuildValue("ss", codes[i], pp_refusal_text((pp_refusal)i));
 }
 
+static PyObject *warning_row(int i)
+{
+    const pp_warning_info *info = pp_warning_at(i);
+    return Py_BuildValue("sss", info->code, info->where, info->text);
+}
+
 static PyObject *parameter_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
 {
     return table(PP_PARAM_COUNT, param_row);
@@ -99,6 +106,11 @@ static PyObject *refusal_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(u
     return table(PP_REFUSAL_COUNT, refusal_row);
 }
 
+static PyObject *warning_rows(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return table(PP_WARNING_COUNT, warning_row);
+}
+
 static PyMethodDef table_calls[] = {
     {"parameter_rows", parameter_rows, METH_NOARGS,
      "parameter_rows($module, /)\n--\n\n"
@@ -116,6 +128,8 @@ static PyMethodDef table_calls[] = {
     {"refusal_rows", refusal_rows, METH_NOARGS,
      "refusal_rows($module, /)\n--\n\nWhy messages are refused: (code, text) each; the first: "
      "accepted."},
+    {"warning_rows", warning_rows, METH_NOARGS,
+     "warning_rows($module, /)\n--\n\nDoubts about a run: (code, where, text) each."},
     {NULL, NULL, 0, NULL}};
 
 int add_tables(PyObject *module, module_state *Py_UNUSED(state))

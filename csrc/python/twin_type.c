@@ -1,8 +1,11 @@
 /* Twin: a model and its state; runs with the GIL released. */
 #include "core.h"
+#include "polepair/warnings.h"
 
 typedef struct twin_object {
     PyObject_HEAD pp_twin twin;
+    pp_params params;
+    pp_machine machine;
     pp_state state;
     bool busy; /* a run is under way in some thread */
 } twin_object;
@@ -20,15 +23,23 @@ static PyObject *twin_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     const pp_params *values = &((params_object *)params)->values;
+    const pp_machine *believed = nominal == Py_None ? NULL : &((derived_object *)nominal)->machine;
     pp_twin twin;
-    pp_status status = pp_twin_setup(
-        values, nominal == Py_None ? NULL : &((derived_object *)nominal)->machine, &twin);
+    pp_machine machine;
+    int bad = -1;
+    pp_status status = pp_params_check(values, &bad);
+    if (status == PP_OK)
+        status = pp_machine_derive(values, &machine);
+    if (status == PP_OK)
+        status = pp_twin_setup_machine(values, &machine, believed, &twin);
     if (status != PP_OK)
-        return raise_status(status, values, -1);
+        return raise_status(status, values, bad);
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     twin_object *self = (twin_object *)allocate(type, 0);
     if (self) {
         self->twin = twin;
+        self->params = *values;
+        self->machine = machine;
         pp_twin_start(&self->twin, &self->state);
     }
     return (PyObject *)self;
@@ -260,9 +271,22 @@ static PyObject *twin_fork(PyObject *object, PyObject *unused)
     twin_object *copy = (twin_object *)allocate(Py_TYPE(object), 0);
     if (copy) {
         copy->twin = self->twin;
+        copy->params = self->params;
+        copy->machine = self->machine;
         copy->state = self->state;
     }
     return (PyObject *)copy;
+}
+
+static PyObject *twin_warnings(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    twin_object *self = (twin_object *)object;
+    const pp_ended run = {.params = &self->params,
+                          .machine = &self->machine,
+                          .twin = &self->twin,
+                          .state = &self->state};
+    return claim(self) ? PyLong_FromUnsignedLong(pp_run_warnings(&run)) : NULL;
 }
 
 static PyMemberDef twin_members[] = {
@@ -295,6 +319,9 @@ static PyMethodDef twin_methods[] = {
     {"place", twin_place, METH_VARARGS,
      "place($self, id, iq, omega_m, theta_m, torque, /)\n--\n\nPuts a foc twin into an observed "
      "state."},
+    {"warnings", twin_warnings, METH_NOARGS,
+     "warnings($self, /)\n--\n\nThe doubts about the run from rest to here: bit 1 << row of "
+     "warning_rows() each."},
     {"fork", twin_fork, METH_NOARGS, "fork($self, /)\n--\n\nA second twin in the same state."},
     {NULL, NULL, 0, NULL}};
 

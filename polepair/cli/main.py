@@ -105,6 +105,8 @@ def _ended(e: BaseException) -> int:
         return _refused(e)
     if isinstance(e, ImportError) and not str(e.name).startswith("polepair"):
         return _line(f"{e.name} is missing, expected: pip install 'polepair[report]'", WORLD)
+    if isinstance(e, UnicodeError):
+        return _line("the command line: bytes that are no text, expected UTF-8", MISTAKE)
     for kinds, code in KINDS:
         if isinstance(e, kinds):
             return _line(e, code)

@@ -38,8 +38,10 @@ def run(motor, t_end, out, every, settings, as_json):
         "final": last,
         "i_peak": float(result["i_s"].max()),
         "energy_residual": result.energy_residual,
+        "warnings": [str(w) for w in result.warnings],
         "out": str(out) if out else None,
     }
+    warn(as_json, result)
     text = f"{m.name}: {last['omega_m'] * RPM:.1f} rpm, {last['torque'] * 1e3:.4g} mN m, {last['i_s']:.4g} A"
     text += f" after {last['time']:g} s"
     say(
@@ -50,6 +52,12 @@ def run(motor, t_end, out, every, settings, as_json):
             + (f"; {out}" if out else "")
         ],
     )
+
+
+def warn(as_json: bool, result) -> None:
+    """The warnings of a run or sweep, a line each on the terminal's error stream; JSON has them in itself."""
+    for doubt in () if as_json else result.warnings:
+        tell(f"warning: {doubt}")
 
 
 def _simulated(motor, t_end: float, every: int, bar):
@@ -107,7 +115,7 @@ def sweep(motor, axes, record, keep_tuning, sort, settings, as_json, **given):
     m = chosen_motor(motor, settings)
     out, resume = given.pop("out"), given.pop("resume")
     cases = cases_of(axes, *(given.pop(k) for k in ("sobol", "random", "seed", "table")))
-    record = record.split(",")
+    record = list(dict.fromkeys([*record.split(","), "warnings"]))
     by = _order(sort, [*cases[0], *(n if "." in n else f"{n}.final" for n in record)], len(cases[0]))
     if resume and not out:
         raise ValueError("sweep: --resume: expected --out with it, the file to go on with")
@@ -160,10 +168,12 @@ def _say_sweep(motor, table, out, by, as_json: bool) -> None:
         "cases": len(table),
         "failed": table.failed,
         "complete": table.complete,
+        "warnings": [str(w) for w in table.warnings],
         "out": str(out) if out else None,
     }
     if not out:
         data["columns"] = {n: [None if np.isnan(v) else v for v in table[n].tolist()] for n in table.names}
+    warn(as_json, table)
     text = f"{motor.name}: {len(table)} cases, {len(table.failed)} refused"
     if not table.complete:
         text += f", {int(table.unfinished.sum())} not run"

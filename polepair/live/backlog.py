@@ -67,7 +67,8 @@ class Backlog:
             state = opened(row)
             if state is None and row.segment >> STREAM_SHIFT == 0:
                 state = Stream(row.channels, row.format, 1 << 18).core.describe(self._about)
-            self._decoder = _core.Decoder(self._about, state)
+            marks = self.store.marks(row.id, self.faults)
+            self._decoder = _core.Decoder(self._about, state, marks)
         self._ready: list[chunks.Chunk] = []
         self._moved = False
         self._places = 0
@@ -188,11 +189,12 @@ class Backlog:
         if not (self._ready or self._places or self._moved or before is not None):
             return
         state = self._decoder.state()
-        self.store.commit(self.row.id, self._ready, (self.segment, self.offset, state), self._places, before)
+        place, marks = (self.segment, self.offset, state), self._decoder.new_marks()
+        self.store.commit(self.row.id, self._ready, place, marks, self._places, before)
         self.stored += sum(c.rows for c in self._ready)
         self.latest = max([self.latest, *(c.arrived for c in self._ready)])
         self._ready, self._places, self._moved = [], 0, False
 
-    def state(self) -> bytes:
-        """All that decoding needs behind what is stored."""
-        return self._decoder.state()
+    def state(self) -> tuple[bytes, bytes]:
+        """All that decoding needs behind what is stored: a description and the marks of the newest messages."""
+        return self._decoder.state(), self._decoder.marks()

@@ -1,4 +1,4 @@
-"""The file of a store: SQLite, one table of streams and one of chunks (chunks.py), written by recorder.py."""
+"""The file of a store: SQLite, tables of streams, chunks (chunks.py) and marks, written by recorder.py."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from . import chunks
 from .chunks import Chunk, Damaged
 from .streams import Format, Layout, Rows
 
-VERSION = 2
+VERSION = 3
 PAGE_BYTES = 32768  # chunks are large: fewer, larger pages take a third less time
 WAL_PAGES = 8  # the default thousand would keep 32 MB twice on a small disk
 WAL_BYTES = PAGE_BYTES * WAL_PAGES  # what stays of it when a commit or a reader had let it grow
@@ -43,6 +43,8 @@ ALTER TABLE chunk ADD COLUMN place INTEGER;
 ALTER TABLE chunk ADD COLUMN crc INTEGER;
 UPDATE stream SET kept = (SELECT count(*) FROM chunk WHERE stream = stream.id), moved = {now};
 """
+MOVE_3 = "CREATE TABLE mark (stream INTEGER, place INTEGER, crc INTEGER, marks BLOB, PRIMARY KEY (stream, place))"
+MARK_BYTES, MARKS = 8, 1 << 14  # of a mark; marks that are kept, as many as a decoder looks for
 READ = "SELECT rowid, place, crc, t0, t1, arrived, rows, time, seq, arrival, kinds, data FROM chunk "
 READ_1 = "SELECT rowid, NULL, NULL, t0, t1, 0, rows, time, seq, arrival, NULL, data FROM chunk "
 EDGE = 1 << 62  # no time is beyond
@@ -120,7 +122,7 @@ class Store:
             with self.transaction():
                 self._make()
         self.version = self._version()
-        if self.version not in (1, VERSION):
+        if not 1 <= self.version <= VERSION:
             raise StoreError(f"{self.path}: a store of version {self.version}, expected at most {VERSION}")
 
     def _version(self) -> int:
@@ -135,6 +137,8 @@ class Store:
             self._run(MOVE.format(now=time.time_ns()))
             for row in self._streams():
                 self.db.execute("UPDATE stream SET crc=? WHERE id=?", (self._identity(row.id), row.id))
+        if 1 <= version < VERSION:
+            self._run(MOVE_3)
             self.db.execute(f"PRAGMA user_version={VERSION}")
 
     def _run(self, script: str) -> None:
@@ -183,7 +187,7 @@ class Store:
         return _core.crc32c(repr((number, *self.db.execute(query, (number,)).fetchone())).encode())
 
     def _streams(self) -> list[StreamRow]:
-        more = ", segment, offset, state, kept, next, damaged, crc" if self._version() == VERSION else ""
+        more = ", segment, offset, state, kept, next, damaged, crc" if self._version() > 1 else ""
         rows = self.db.execute(f"SELECT id, name, channels, format{more} FROM stream ORDER BY id").fetchall()
         out = []
         for number, name, channels, fmt, *rest in rows:
@@ -229,12 +233,16 @@ class Store:
         self.db.execute("UPDATE stream SET crc=? WHERE id=?", (self._identity(number), number))
         return number
 
-    def commit(self, number: int, ready: list[Chunk], place: tuple[int, int, bytes], damaged: int = 0, before=None):
-        """Chunks, the journal's (segment, offset, state) behind them, and chunks forgotten that arrived `before`:
-        all or nothing."""
+    def commit(
+        self, number: int, ready: list[Chunk], place: tuple[int, int, bytes], marks=b"", damaged: int = 0, before=None
+    ):
+        """Chunks, the journal's (segment, offset, state) behind them, the marks of their messages, and chunks forgotten
+        that arrived `before`: all or nothing."""
         try:
             with self.transaction():
                 self._insert(number, ready)
+                if marks:
+                    self._add_marks(number, marks)
                 if before is not None:
                     self._forget(number, before)
                 segment, offset, state = place
@@ -256,6 +264,30 @@ class Store:
         self.db.executemany(query + "VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", rows)
         values = (len(ready), len(ready), number)
         self.db.execute("UPDATE stream SET next=next+?, kept=kept+? WHERE id=?", values)
+
+    def _add_marks(self, number: int, marks: bytes) -> None:
+        """place: how many there were of the stream, these included. Rows go whose marks are all older than is asked
+        for, and those whose place is none."""
+        query = "SELECT CAST(place AS INTEGER) FROM mark WHERE stream=? ORDER BY rowid DESC LIMIT 1"
+        last = self.db.execute(query, (number,)).fetchone()
+        place = (last[0] if last else 0) + len(marks) // MARK_BYTES
+        query = "DELETE FROM mark WHERE stream=? AND (place<=? OR place>?)"
+        self.db.execute(query, (number, place - MARKS, place))  # first: the new ones may take their pages
+        values = (number, place, _mark_crc(number, place, marks), marks)
+        self.db.execute("INSERT INTO mark (stream, place, crc, marks) VALUES (?,?,?,?)", values)
+
+    def marks(self, number: int, bad: list[str]) -> bytes:
+        """Of the newest messages of a stream, for Decoder(); damaged ones are passed over, and told in `bad`."""
+        if self.version < 3:
+            return b""
+        query = "SELECT place, crc, marks FROM mark WHERE stream=? ORDER BY rowid"
+        with self.guard():
+            rows = self.db.execute(query, (number,)).fetchall()
+        whole = [r for r in rows if type(r[2]) is bytes and r[1] == _mark_crc(number, *r[::2])]
+        if len(whole) < len(rows):
+            text = "marks of messages are damaged: what is sent again may be stored twice"
+            bad.append(f"{self.path}: {text}")
+        return b"".join(r[2] for r in whole)
 
     def _forget(self, number: int, before: int) -> None:
         """Chunks of version 1 do not know their arrival: they go as if they had come when the file was moved on."""
@@ -284,7 +316,9 @@ class Store:
 
         A damaged chunk is a StoreError, or, where `bad` is a list, put there in words and passed over.
         """
-        row = self.stream(name)
+        return self._chunks(self.stream(name), start, end, bad)
+
+    def _chunks(self, row: StreamRow, start: int | None, end: int | None, bad: list | None):
         low, high = (-EDGE if start is None else start), (EDGE if end is None else end)
         all_of_it = start is None and end is None
         at, count = -1, 0
@@ -297,13 +331,13 @@ class Store:
                     yield rows if all_of_it else _between(rows, low, high)
             if len(found) < AT_ONCE:
                 break
-        if all_of_it and self.version == VERSION:
+        if all_of_it and self.version > 1:
             kept = min(row.kept, self.stream(row.name).kept)  # a recorder that runs may forget some meanwhile
             if count < kept:
                 self._tell(f"{kept - count} chunks of stream {row.name} are missing", bad)
 
     def _some(self, number: int, low: int, high: int, after: int) -> list:
-        query = READ if self.version == VERSION else READ_1
+        query = READ if self.version > 1 else READ_1
         query += "WHERE stream=? AND t1>=? AND t0<? AND rowid>? ORDER BY rowid LIMIT ?"
         with self.guard():
             return self.db.execute(query, (number, low, high, after, AT_ONCE)).fetchall()
@@ -324,8 +358,8 @@ class Store:
 
     def read(self, name: str | None = None, start: int | None = None, end: int | None = None, bad: list | None = None):
         """All those rows at once (Rows)."""
-        parts = list(self.chunks(name, start, end, bad))
-        channels = self.stream(name).channels
+        row = self.stream(name)
+        parts, channels = list(self._chunks(row, start, end, bad)), row.channels
         empty = np.empty(0, np.int64)
         whole = [np.concatenate([empty, *(getattr(p, k) for p in parts)]) for k in ("time", "seq", "arrival")]
         narrow = np.empty(0, np.float32)
@@ -337,6 +371,10 @@ class Store:
         rows = self.read(name)
         first = rows.time[0] if len(rows) else 0
         return {"time": (rows.time - first) * 1e-9, **{c: rows[c].astype(float) for c in rows.channels}}
+
+
+def _mark_crc(number: int, place: int, marks: bytes) -> int:
+    return _core.crc32c(repr((number, place)).encode(), marks)
 
 
 def sealed(segment: int, offset: int, state: bytes) -> bytes:

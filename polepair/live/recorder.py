@@ -263,7 +263,7 @@ class Recorder:
         self.backlog = Backlog(self.store, row, self.folder)
         self.backlog.drain(active=False, before=self.retention.before())
         self._faults = self._others()
-        self._stream.core.learn(self.backlog.state())
+        self._stream.core.learn(*self.backlog.state())
         self.journal = _core.Journal(str(self.folder), segment_bytes, spare, self.backlog.newest())
         self._stream.core.journal(self.journal, about(self.name, self._stream.channels))
         try:

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from .. import _core
-from ..arguments import TABLE, TEXT, a, number, takes
+from ..arguments import NAMES, TABLE, TEXT, a, number, takes
 from ..design.motor import MOTOR, Motor
 from ..errors import LinkError
 from ..run.result import Result
@@ -256,7 +256,7 @@ class Live:
 PACE = number(0.0, wanted="a number from 0 up")
 
 
-@takes(url=TEXT, motor=MOTOR, stream=TEXT)
+@takes(url=TEXT, motor=MOTOR, stream=TEXT, channels=NAMES)
 def connect(url: str, motor: Motor | None = None, stream: str = "fast", channels=None, fmt=None, **options) -> Live:
     """A motor on the wire: mqtt://host/asset or mqtts://host/asset, or serial:/dev/ttyACM0?baud=921600.
 

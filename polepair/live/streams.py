@@ -59,7 +59,7 @@ class Format:
     def __post_init__(self):
         for name in ("kind", "time_unit"):
             known = FORMATS if name == "kind" else UNITS
-            if getattr(self, name) not in tuple(known):
+            if not isinstance(getattr(self, name), str) or getattr(self, name) not in known:
                 raise ValueError(f"format: {name} = {shown(getattr(self, name))}: expected one of {', '.join(known)}")
         for name in ("names", "keys", "aliases", "scales"):
             refuse("Format", name, getattr(self, name), TABLE)
@@ -96,7 +96,9 @@ class Stream:
     `capacity` rows are kept; what is older is overwritten. `size_limit` bytes is the most that a message may have.
     """
 
-    @takes(channels=NAMES, fmt=a("a Format or its kind", Format, str), capacity=whole(1), size_limit=whole(1))
+    @takes(
+        channels=NAMES, fmt=a("a Format or its kind", Format, str), capacity=whole(1, 2**40), size_limit=whole(1, 2**40)
+    )
     def __init__(self, channels, fmt: Format | str = "frame", capacity: int = 1 << 20, size_limit: int = 1 << 20):
         self.channels = tuple(channels)
         self.format = fmt if isinstance(fmt, Format) else Format(fmt)
@@ -184,6 +186,8 @@ def _core_stream(channels, fmt: Format, capacity: int, size_limit: int):
     """The C stream; ValueError for a format that cannot be."""
     if not channels or len(set(channels)) != len(channels):
         raise ValueError(f"channels: expected different names, got {', '.join(channels) or 'none'}")
+    if any("\0" in c for c in channels):
+        raise ValueError("channels: a name with a zero byte, expected text")
     if fmt.time_unit not in UNITS:
         raise ValueError(f"time_unit = {fmt.time_unit!r}: expected one of {', '.join(UNITS)}")
     if fmt.kind == "packed" and fmt.layout is None:

@@ -54,6 +54,7 @@ def verified(path) -> Report:
         try:
             for row in store.rows_of_streams():
                 rows[row.name] = sum(map(len, store.chunks(row.name, bad=chunks)))
+                store.marks(row.id, chunks)
         except StoreError as e:
             chunks.append(str(e))
         return Report(path, rows, file, chunks, journal)

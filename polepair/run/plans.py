@@ -4,17 +4,21 @@ Every plan gives (names, rows), which `sweep` takes as its cases.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from ..arguments import PATH, a, shown, takes, whole
 from ..errors import FileError, plain
+from ..files import refusal
 from ..table import parameter
 from ..units import to_si
 from .memory import SMALL, free_memory
 
 Cases = tuple[tuple[str, ...], np.ndarray]
+AXES = a("a dict of values by parameter", Mapping)
+RANGES = a("a dict of (low, high) by parameter", Mapping)
 
 
 class Plan(tuple):
@@ -32,6 +36,7 @@ class Plan(tuple):
         return Plan, (*self, self.about)
 
 
+@takes(axes=AXES)
 def grid(axes) -> Cases:
     """Every combination of {name: values}; names of choices may stand for their positions."""
     names = tuple(axes)
@@ -43,12 +48,14 @@ def grid(axes) -> Cases:
     return Plan(names, np.stack([g.ravel() for g in stacked], axis=1), {"kind": "grid"})
 
 
+@takes(ranges=RANGES, count=whole(1, 10**12), seed=whole(0))
 def random(ranges, count: int, seed: int = 0) -> Cases:
     """`count` cases drawn evenly between (low, high) for each name; the same for the same seed."""
     points = np.random.default_rng(seed).random((_count(count), len(ranges)))
     return _scaled(ranges, points, {"kind": "random", "seed": seed})
 
 
+@takes(ranges=RANGES, count=whole(1, 10**12), seed=whole(0))
 def sobol(ranges, count: int, seed: int = 0) -> Cases:
     """`count` points of a scrambled Sobol sequence between (low, high) for each name; powers of two are best."""
     try:
@@ -60,6 +67,7 @@ def sobol(ranges, count: int, seed: int = 0) -> Cases:
     return _scaled(ranges, points, {"kind": "sobol", "seed": seed})
 
 
+@takes(path=PATH)
 def table(path) -> Cases:
     """The cases in a .csv file whose header holds the parameters' names; units in brackets where they are not SI."""
     path = Path(path)
@@ -72,7 +80,7 @@ def table(path) -> Cases:
     except (ValueError, UnicodeDecodeError) as e:
         raise FileError(f"{path}: not a table of numbers ({plain(e, 200)})") from None
     except OSError as e:
-        raise FileError(f"{path}: {e.strerror}") from None
+        raise refusal(path, e, "cannot read, expected a table of numbers") from None
     plan = checked(Plan(names, rows, {"kind": "table", "file": str(path)}), str(path))
     for k, unit in enumerate(units):
         plan[1][:, k] = _in_si(plan[1][:, k], unit, parameter(names[k]), path)
@@ -124,6 +132,7 @@ def need_memory(cases: int, columns: int, outputs: int = 0) -> None:
 def _count(count) -> int:
     if not isinstance(count, (int, np.integer)) or count < 1:
         raise ValueError(f"count = {count!r}: expected a whole number from 1 up")
+    need_memory(int(count), 1)
     return int(count)
 
 
@@ -132,7 +141,10 @@ def _scaled(ranges, unit: np.ndarray, about: dict) -> Cases:
     names = tuple(ranges)
     rows = np.empty_like(unit)
     for k, name in enumerate(names):
-        low, high = (float(v) for v in ranges[name])
+        try:
+            low, high = (float(v) for v in ranges[name])
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(f"{name} = {shown(ranges[name])}: expected a low and a high value") from None
         if not (math.isfinite(low) and math.isfinite(high) and low <= high):
             raise ValueError(f"{name} = ({low}, {high}): expected a low and a high value")
         whole = parameter(name).kind == "int"

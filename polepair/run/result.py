@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arguments import NAMES, PATH, takes
+from ..arguments import NAMES, PATH, TEXT, takes
 from ..errors import FileError, UnknownNameError, nearest, plain
 from ..files import replacing
 from ..table import channels
 from . import saved
+from .warnings import Doubt, restored
 
 FORMAT = 1  # of the metadata in saved files
 
@@ -51,6 +52,12 @@ class Result:
     def __repr__(self) -> str:
         return f"Result({len(self)} rows of {', '.join(self.names)})"
 
+    @property
+    def warnings(self) -> list[Doubt]:
+        """What the run doubts; each has `code` and `where`, and its str is one line."""
+        return restored(self.about)
+
+    @takes(name=TEXT)
     def unit(self, name: str) -> str:
         """SI unit of a channel."""
         return channels()[name].unit if name in channels() else ""

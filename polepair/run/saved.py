@@ -52,7 +52,7 @@ def guarded(path, what: str, reader, *args):
     except FileError:
         raise
     except Exception as e:
-        said = plain(f"{e}" or type(e).__name__, 100)
+        said = plain((isinstance(e, OSError) and e.strerror) or f"{e}" or type(e).__name__, 100)
         raise FileError(f"{path}: not {what} ({said})") from None
 
 

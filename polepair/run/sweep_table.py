@@ -7,8 +7,9 @@ import numpy as np
 from ..arguments import PATH, takes
 from ..errors import FileError
 from ..table import channels, derived, parameters
-from . import executors, provenance
+from . import executors, provenance, warnings
 from .result import Result
+from .warnings import Doubt
 
 
 class SweepTable(Result):
@@ -43,6 +44,16 @@ class SweepTable(Result):
         if self.trace is None:
             raise ValueError("this sweep kept no trace, expected sweep(..., trace=[channels])")
         return Result(self.traced, self.trace[case], {**self.about, "case": case})
+
+    @property
+    def warnings(self) -> list[Doubt]:
+        """What the cases doubt, a line for each kind; empty without a column `warnings`."""
+        return warnings.in_cases(self["warnings"]) if "warnings" in self else []
+
+    def doubted(self) -> list[tuple[int, str]]:
+        """The cases with warnings, and what they are."""
+        masks = np.nan_to_num(self["warnings"]) if "warnings" in self else np.zeros(0)
+        return [(int(k), "; ".join(map(str, warnings.plain_rows(masks[k])))) for k in np.flatnonzero(masks)]
 
     def unit(self, name: str) -> str:
         """SI unit of a column."""

@@ -14,7 +14,7 @@ from ..arguments import CALL, FLAG, NAMES, NUMBER, PATH, TEXT, a, having, takes,
 from ..design.motor import MOTOR
 from ..errors import nearest, taken
 from ..table import channels, derived, parameters
-from . import executors, plans, provenance, saved
+from . import executors, plans, provenance, saved, warnings
 from .filling import Filling, reasons
 from .parts import SHORTEST, Parts
 from .sweep_table import SweepTable, load_table
@@ -25,7 +25,7 @@ __all__ = ["SweepTable", "cases_from", "derive_sweep", "load_table", "sweep"]
 MODES = ("exact", "fast", "single")
 REDUCERS = ("final", "mean", "rms", "min", "max", "peak", "settle")
 TABLES = (".parquet", ".npz")  # what a sweep can go on with
-DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms")
+DEFAULT_OUTPUTS = ("omega_m.final", "torque.final", "i_s.peak", "i_s.rms", "warnings")
 
 
 def cases_from(axes) -> plans.Cases:
@@ -43,6 +43,9 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
     names = (record,) if isinstance(record, str) else tuple(record)
     rows = []
     for name in names:
+        if name == "warnings":
+            rows.append((channels()["omega_m"].index, len(REDUCERS)))
+            continue
         channel, _, reducer = name.partition(".")
         reducer = reducer or "final"
         if channel not in channels():
@@ -52,7 +55,7 @@ def _outputs(record) -> tuple[tuple[str, ...], np.ndarray]:
         if reducer == "settle" and channel != "omega_m":
             raise ValueError(f"record: {name}: settle is for the speed, expected omega_m.settle")
         rows.append((channels()[channel].index, REDUCERS.index(reducer)))
-    full = tuple(n if "." in n else f"{n}.final" for n in names)
+    full = tuple(n if "." in n or n == "warnings" else f"{n}.final" for n in names)
     return full, np.array(rows, dtype=np.int32)
 
 
@@ -73,8 +76,8 @@ TWIN = a("a Twin, as pp.Twin(motor) gives it", Twin)
 EXECUTOR = having("an executor, as concurrent.futures has them", "submit")
 
 
-@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH, out=PATH,
-       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1), save_every=NUMBER)  # fmt: skip
+@takes(twin=TWIN, t_end=NUMBER, record=NAMES, retune=FLAG, progress=CALL, mode=TEXT, resume=PATH,
+       executor=EXECUTOR, chunk=whole(1), trace=NAMES, every=whole(1))  # fmt: skip
 def sweep(
     twin: Twin,
     axes,
@@ -89,7 +92,8 @@ def sweep(
 
     axes: {name: values} for every combination, or the (names, rows) of a plan (pp.plans). record: outputs as
     "channel.reducer" (final, mean, rms, min, max, peak; omega_m.settle is the time until the speed stays within 2 % of
-    its reference). retune: each case tunes its controller to its own machine, else all keep the base machine's.
+    its reference), or "warnings", a bit for each row of warnings.def, which `table.warnings` tells in words. retune:
+    each case tunes its controller to its own machine, else all keep the base machine's.
     progress(done, total) is called now and then. Options, by name (see Options):
 
     mode: "exact" gives the bits of single runs, "fast" lets the compiler fuse multiply and add, "single" runs on float
@@ -127,7 +131,10 @@ def sweep(
     else:
         with filling.on_disk(saved.writable(path, TABLES), given.resume is not None, given.save_every) as parts:
             run(parts)
-    return filling.table(channel_columns(given.trace)[0] if job.trace else ())
+    table = filling.table(channel_columns(given.trace)[0] if job.trace else ())
+    if warnings.is_strict():
+        table.failed = sorted(table.failed + table.doubted())
+    return table
 
 
 def _run_all(
@@ -199,7 +206,7 @@ def derive_sweep(motor, axes, fields=None) -> SweepTable:
     began = time.time()
     cases = cases_from(axes)
     names, rows = cases
-    chosen = tuple(fields or derived())
+    chosen = tuple(derived() if fields is None or not len(fields) else fields)
     for f in chosen:
         if f not in derived():
             raise ValueError(f"fields: {f}: no such derived value{nearest(f, derived())}")

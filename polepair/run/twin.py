@@ -10,7 +10,7 @@ from ..arguments import CALL, NAMES, NUMBER, TEXT, Need, takes, whole
 from ..design.motor import MOTOR, Motor
 from ..errors import DivergedError, nearest
 from ..table import channels
-from . import provenance
+from . import provenance, warnings
 from .memory import SMALL, free_memory
 from .result import Result
 
@@ -103,7 +103,7 @@ class Twin:
         `progress(done, total)` is called now and then. DivergedError when the run leaves the finite numbers. `out`, a
         float64 array of rows x channels, is filled instead of a new one: many runs in a row save its page faults.
         `fine` > 1 gives that many rows in each period, between the samples by the continuous extension of the adaptive
-        steps (drive.rtol > 0).
+        steps (drive.rtol > 0). What the run doubts is in its `warnings`; StrictError where pp.strict() is on.
         """
         began = time.time()
         names, columns = channel_columns(record)
@@ -125,8 +125,11 @@ class Twin:
                 raise DivergedError(f"{self.params.name}: {e}") from None
             if progress:
                 progress(last, rows)
+        doubts = warnings.doubts(twin.warnings(), self.params)
+        warnings.need_none(self.params.name, doubts)
         period, tuned = twin.period * every / fine, "another machine" if nominal is not None else None
         asked = {"kind": "run", "t_end": t_end, "every": every, "fine": fine, "period": period, "tuned_to": tuned}
+        asked["warnings"] = warnings.stored(doubts)
         return Result(names, block, provenance.later(self.params, began, **asked))
 
 

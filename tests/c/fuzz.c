@@ -85,7 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static pp_decoder decoder; /* goes on from input to input, as a stream does */
     if (!decoder.config.channels) {
         pp_stream_config config = fuzz_config();
-        pp_decoder_start(&decoder, &config);
+        pp_decoder_start(&decoder, &config, pp_marks_new());
     }
     pp_rows rows = {0};
     rows.room = ROWS;

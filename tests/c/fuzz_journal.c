@@ -52,8 +52,10 @@ static void read_segment(const uint8_t *data, size_t size)
     uint8_t *exact = aligned_alloc(8, (size + 8) / 8 * 8);
     memcpy(exact, data, size);
     seal(exact, size);
+    pp_marks_free(decoder.marks);
     memset(&decoder, 0, sizeof decoder);
     decoder.sequence.next = -1;
+    decoder.marks = pp_marks_new();
     pp_drain drain = {.decoder = &decoder,
                       .closed = true,
                       .about = (const uint8_t *)about,
@@ -77,10 +79,13 @@ static void read_description(const uint8_t *data, size_t size)
     static uint8_t out[PP_DESCRIPTION_MAX];
     const uint8_t *words;
     size_t length;
-    if (pp_decoder_from(data, size, &decoder, &words, &length))
+    pp_marks *marks = pp_marks_new();
+    bool taken = !pp_decoder_from(data, size, marks, &decoder, &words, &length);
+    pp_marks_free(marks);
+    if (!taken)
         return;
-    size_t written = pp_decoder_describe(&decoder, words, length, true, out, sizeof out);
-    if (!written || pp_decoder_from(out, written, &again, &words, &length))
+    size_t written = pp_decoder_describe(&decoder, words, length, out, sizeof out);
+    if (!written || pp_decoder_from(out, written, NULL, &again, &words, &length))
         abort(); /* what was taken is written and taken again */
 }
 

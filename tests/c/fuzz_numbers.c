@@ -1,12 +1,13 @@
-/* libFuzzer target over pp_sequence_take: whatever messages come, one is dropped if that very one is
- * among the PP_RECENT newest, and only if it is among twice as many, by a slow model that remembers
- * them whole; and what the sequence says of gaps and losses fits together. */
+/* libFuzzer target over pp_sequence_take: whatever messages come, one is dropped if that very one
+ * is among the PP_RECENT newest, or among the PP_DEEP newest where it comes again, and else only
+ * where its number came, by a slow model that remembers them whole; and what the sequence says of
+ * gaps and losses fits together. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../csrc/host/stream/sequence.h"
 
-enum { OPERATION = 8, KNOWN = 2 * PP_RECENT };
+enum { OPERATION = 8, KNOWN = PP_DEEP };
 
 static const int64_t highest = (int64_t)1 << 40;
 
@@ -36,16 +37,10 @@ static bool is_among(const model *known, const pp_numbers *message, long newest)
     return false;
 }
 
-/* Gaps are within the numbers that came, and apart; marks leave room to look for one. */
+/* Gaps are within the numbers that came, and apart. */
 static void check_inside(const pp_sequence *sequence)
 {
     need(sequence->gaps >= 0 && sequence->gaps <= PP_GAPS_MAX);
-    for (int table = 0; table < 2; table++) {
-        int marks = 0;
-        for (int i = 0; i < 2 * PP_RECENT; i++)
-            marks += sequence->marks[table][i] != 0;
-        need(marks <= PP_RECENT && (table != sequence->young || marks == sequence->marked));
-    }
     for (int i = 0; i < sequence->gaps; i++) {
         int64_t first = sequence->gap_first[i];
         int64_t end = sequence->gap_end[i];
@@ -55,17 +50,18 @@ static void check_inside(const pp_sequence *sequence)
     }
 }
 
-static void take(pp_sequence *sequence, model *known, pp_numbers message)
+static void take(pp_sequence *sequence, pp_marks *marks, model *known, pp_numbers message)
 {
     pp_numbers unrolled = message;
     int64_t lost;
     pp_sequence before = *sequence;
-    pp_order order = pp_sequence_take(sequence, &unrolled, &lost);
+    pp_order order = pp_sequence_take(sequence, marks, &unrolled, &lost);
     bool dropped = order == PP_ORDER_DUPLICATE;
-    need(dropped || !is_among(known, &message, PP_RECENT));
+    long depth = message.again ? PP_DEEP : PP_RECENT;
+    need(dropped || !is_among(known, &message, depth));
     bool behind = unrolled.seq >= before.first && unrolled.seq + message.count <= before.next;
     bool came = message.again && message.boot > 0 && message.boot == before.boot && behind;
-    need(!dropped || is_among(known, &message, KNOWN) || came);
+    need(!dropped || is_among(known, &message, depth) || came);
     need(unrolled.bits == 64 ||
          (((uint64_t)(unrolled.seq - message.seq)) << (64 - message.bits)) == 0);
     if (dropped) {
@@ -109,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static pp_sequence sequence;
     known.count = 0;
     pp_sequence_start(&sequence);
+    pp_marks *marks = pp_marks_new();
     pp_numbers newest = {.bits = 64, .count = 1, .boot = -1};
     for (; size >= OPERATION; data += OPERATION, size -= OPERATION) {
         pp_numbers next = newest;
@@ -124,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             next = drawn(data, &newest);
         }
         for (long k = 0; k < run; k++) {
-            take(&sequence, &known, next);
+            take(&sequence, marks, &known, next);
             newest = next;
             next.seq += next.count;
             next.time_ns++;
@@ -133,5 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         check_inside(&sequence);
     }
+    need(pp_marks_count(marks) == known.count);
+    pp_marks_free(marks);
     return 0;
 }

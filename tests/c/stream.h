@@ -7,10 +7,13 @@
 #include "check.h"
 #include "polepair/decoder.h"
 
+/* None yet, for two at a time; what was given at that place (0, 1) before is freed. */
+pp_marks *fresh_marks(int place);
 /* JSON samples {"n":..,"t":..,"a":..,"b":..} of two channels. */
 pp_stream_config json_config(void);
 /* Sections; of stream_disk.c; folder: an empty one. */
-void decoders(void); /* of stream_decode.c */
+void decoders(void);     /* of stream_decode.c */
+void descriptions(void); /* of stream_describe.c */
 void json(void);     /* of stream_json.c */
 void segments_and_drains(void);
 void journals(const char *folder);

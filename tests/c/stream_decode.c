@@ -45,7 +45,7 @@ static void sparkplug(void)
     config.alias[3] = PP_TO_TIME;
     config.alias[4] = PP_TO_SEQ;
     config.alias[5] = PP_TO_BOOT;
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     length = 0;
 }
 
@@ -217,7 +217,7 @@ static void packed(int value)
                                 .channels = {18, 1},
                                 .data = 20,
                                 .value = value};
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     length = 0;
 }
 
@@ -311,7 +311,7 @@ static void long_numbers_are_read_up_to_a_bound(void)
 {
     pp_stream_config config = json_config();
     char digits[500];
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     for (int count = 395; count < 410; count++) {
         memset(digits, '0', sizeof digits);
         memcpy(digits, "0.5", 3);
@@ -323,12 +323,41 @@ static void long_numbers_are_read_up_to_a_bound(void)
     CHECK(number("-") != PP_REFUSED_NOT && number("1e") != PP_REFUSED_NOT);
 }
 
+/* Rows from TIME (or none) on, DT apart: what reading says. */
+static pp_refusal stepped(const char *time, const char *step)
+{
+    static const char rest[] = ",\"s\":[[1,2],[3,4],[5,6]]}";
+    char text[200];
+    length = 0;
+    put(text, (size_t)snprintf(text, sizeof text, "{\"n\":2%s,\"dt\":%s%s", time, step, rest));
+    return read_message();
+}
+
+/* In nanoseconds, of the last row as well as of the first, also where no row has a time. */
+static void rows_end_within_the_times_that_there_are(void)
+{
+    pp_stream_config config = json_config();
+    config.time_unit = 1000;
+    config.keys[config.key_count++] = (pp_key){"dt", 2, PP_TO_STEP};
+    config.keys[config.key_count++] = (pp_key){"s", 1, PP_TO_ROWS};
+    pp_decoder_start(&decoder, &config, NULL);
+    CHECK(stepped("", "5") == PP_REFUSED_NOT && times[2] == 10000);
+    CHECK(stepped(",\"t\":-7", "5e-1") == PP_REFUSED_NOT && times[2] == -6000);
+    const char *const far[] = {"5555555555555100", "2305843009213693", "4e15", "9e15", "1e300"};
+    for (int i = 0; i < 5; i++) {
+        CHECK(stepped("", far[i]) == PP_REFUSED_NUMBER);
+        CHECK(stepped(",\"t\":-4611686018427387", far[i]) == PP_REFUSED_NUMBER);
+        CHECK(stepped(",\"t\":1.5", far[i]) == PP_REFUSED_NUMBER);
+    }
+    CHECK(stepped("", "500000000000000") == PP_REFUSED_NOT && times[2] == 1000000000000000000);
+}
+
 /* {"x":[[..]],"a":1}: what nobody asked for is passed over, so deep and no deeper. */
 static void nesting_has_a_bound(void)
 {
     enum { DEPTH = 16 };
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     for (int deep = 1; deep < 2 * DEPTH; deep++)
         for (int kind = 0; kind < 2; kind++) {
             length = 0;
@@ -375,7 +404,7 @@ static void every_bit_tells_messages_apart(void)
 static void messages_have_sizes(void)
 {
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     length = 0;
     CHECK(read_message() == PP_REFUSED_SHORT);
     put("{\"a\":1}", 7);
@@ -396,6 +425,7 @@ void decoders(void)
     packed_values_of_every_size();
     bad_packed_is_refused();
     long_numbers_are_read_up_to_a_bound();
+    rows_end_within_the_times_that_there_are();
     nesting_has_a_bound();
     every_bit_tells_messages_apart();
     messages_have_sizes();

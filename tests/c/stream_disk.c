@@ -45,7 +45,7 @@ static void put_record(uint32_t kind, const void *body, size_t length)
 static void put_description(const char *about)
 {
     uint8_t words[PP_DESCRIPTION_MAX];
-    size_t length = pp_decoder_describe(&source, about, strlen(about), false, words, sizeof words);
+    size_t length = pp_decoder_describe(&source, about, strlen(about), words, sizeof words);
     put_record(PP_RECORD_DESCRIPTION, words, length);
 }
 
@@ -60,10 +60,11 @@ static void put_message(int n)
 static void begin_bytes(const char *about)
 {
     pp_stream_config config = json_config();
-    pp_decoder_start(&source, &config);
+    pp_decoder_start(&source, &config, fresh_marks(1));
     memset(bytes, 0, sizeof bytes);
     memset(&decoder, 0, sizeof decoder);
     decoder.sequence.next = -1;
+    decoder.marks = fresh_marks(0);
     pp_segment_begin(bytes, 5, SALT);
     end = PP_SEGMENT_HEADER;
     records = 0;
@@ -236,10 +237,10 @@ static void earlier_segments_are_read(void)
         end += pp_record_size(13);
     }
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, fresh_marks(0));
     offset = 0;
     CHECK(drain_some(ROWS, true, 1) == PP_DRAINED_END && block.count == 1 && columns[0][0] == 2);
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, fresh_marks(0));
     offset = 0;
     CHECK(drain_some(ROWS, true, 2) == PP_DRAINED_END && block.count == 1 && columns[0][0] == 1);
     CHECK(block.damaged == 0);

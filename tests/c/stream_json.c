@@ -46,7 +46,7 @@ static void bad_json_is_told_apart(void)
     };
     pp_stream_config config = json_config();
     config.keys[config.key_count++] = (pp_key){"s", 1, PP_TO_ROWS};
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         CHECK(read_text(bad[i].text) == bad[i].why);
     }
@@ -55,7 +55,7 @@ static void bad_json_is_told_apart(void)
 static void what_an_object_lacks_is_noted(void)
 {
     pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
+    pp_decoder_start(&decoder, &config, NULL);
     CHECK(read_text("{\"b\":1}") == PP_REFUSED_NOT && rows.partial && isnan(columns[0][0]));
     CHECK(read_text("{\"b\":1,\"a\":null}") == PP_REFUSED_NOT && !rows.partial);
 }

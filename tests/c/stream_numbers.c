@@ -1,6 +1,6 @@
-/* The host's C that remembers: which numbers came, configurations, descriptions; and, with
- * stream_disk.c, segments and the journal. argv[1]: an empty folder. Prints how many checks
- * failed. */
+/* The host's C that remembers: which numbers came, configurations; and, with those beside it,
+ * descriptions, messages, segments and the journal. argv[1]: an empty folder. Prints how many
+ * checks failed. */
 #include "stream.h"
 
 #include <limits.h>
@@ -27,19 +27,34 @@ pp_stream_config json_config(void)
     return config;
 }
 
+pp_marks *fresh_marks(int place)
+{
+    static pp_marks *of[2];
+    pp_marks_free(of[place]);
+    of[place] = pp_marks_new();
+    return of[place];
+}
+
 static pp_sequence numbers;
+static pp_marks *marks;
 static int64_t lost;
+
+static void begin_numbers(void)
+{
+    pp_sequence_start(&numbers);
+    marks = fresh_marks(0);
+}
 
 /* One message of the device with this boot number: its number, how many, its time. */
 static pp_order take(int64_t seq, int64_t count, int64_t time, int64_t boot)
 {
     pp_numbers message = {.seq = seq, .bits = 64, .count = count, .time_ns = time, .boot = boot};
-    return pp_sequence_take(&numbers, &message, &lost);
+    return pp_sequence_take(&numbers, marks, &message, &lost);
 }
 
 static void gaps_are_filled_in_any_order(void)
 {
-    pp_sequence_start(&numbers);
+    begin_numbers();
     CHECK(take(100, 10, 0, 7) == PP_ORDER_NEW && lost == 0);
     CHECK(take(150, 10, 1, 7) == PP_ORDER_NEW && lost == 40 && numbers.gaps == 1);
     CHECK(take(120, 10, 2, 7) == PP_ORDER_LATE && lost == -10 && numbers.gaps == 2);
@@ -52,14 +67,25 @@ static void gaps_are_filled_in_any_order(void)
     CHECK(numbers.next == 148 && numbers.first == 130 && numbers.gaps == 0);
 }
 
+/* Boot numbers are only told apart: any will do. */
+static void numbers_at_the_border_are_taken(void)
+{
+    const int64_t far = ((int64_t)1 << 62) - 1;
+    begin_numbers();
+    CHECK(take(far, 65535, far, INT64_MAX) == PP_ORDER_NEW && numbers.next == far + 65535);
+    CHECK(take(far, 65535, far, INT64_MAX) == PP_ORDER_DUPLICATE);
+    CHECK(take(0, 65535, -far, 0) == PP_ORDER_RESTART && numbers.next == 65535);
+    CHECK(take(far, 65535, far, 0) == PP_ORDER_NEW && lost == far - 65535);
+}
+
 static void what_covers_more_than_a_gap_is_a_restart(void)
 {
     for (int more = 0; more < 2; more++) {
-        pp_sequence_start(&numbers);
+        begin_numbers();
         take(0, 10, 0, 7);
         take(20, 10, 1, 7);
         CHECK(take(10 - more, 10 + more, 2, 7) == (more ? PP_ORDER_RESTART : PP_ORDER_LATE));
-        pp_sequence_start(&numbers);
+        begin_numbers();
         take(0, 10, 0, 7);
         take(20, 10, 1, 7);
         CHECK(take(10, 10 + more, 2, 7) == (more ? PP_ORDER_RESTART : PP_ORDER_LATE));
@@ -68,7 +94,7 @@ static void what_covers_more_than_a_gap_is_a_restart(void)
 
 static void the_oldest_gap_is_given_up(void)
 {
-    pp_sequence_start(&numbers);
+    begin_numbers();
     for (int64_t k = 0; k <= PP_GAPS_MAX; k++) {
         CHECK(take(2 * k, 1, k, 7) == PP_ORDER_NEW && numbers.gaps == k);
         CHECK(k == 0 || (numbers.gap_first[k - 1] == 2 * k - 1 && numbers.gap_end[k - 1] == 2 * k));
@@ -81,20 +107,67 @@ static void the_oldest_gap_is_given_up(void)
     CHECK(numbers.gaps == 0 && take(1, 1, 5000, 7) == PP_ORDER_RESTART);
 }
 
+/* Message k of some: how it stands when it comes, or comes again as its bringer says. */
+static pp_order deliver(int64_t k, bool again)
+{
+    pp_numbers message = {.seq = k, .bits = 64, .count = 1, .time_ns = k, .again = again};
+    return pp_sequence_take(&numbers, marks, &message, &lost);
+}
+
+/* Exactly so far back: a device that counts anew may say the very same as long ago, one message at
+ * every turn of the tables. */
 static void the_newest_messages_are_known(void)
 {
-    pp_sequence_start(&numbers);
-    for (int64_t k = 0; k < 5 * PP_RECENT / 2; k++)
-        CHECK(take(k, 1, k, 7) == PP_ORDER_NEW);
-    for (int64_t k = 3 * PP_RECENT / 2; k < 5 * PP_RECENT / 2; k++)
-        CHECK(take(k, 1, k, 7) == PP_ORDER_DUPLICATE && lost == 0);
-    for (int64_t k = 5 * PP_RECENT / 2; k < 3 * PP_RECENT; k++)
-        CHECK(take(k, 1, k, 7) == PP_ORDER_NEW);
-    for (int64_t k = 2 * PP_RECENT; k < 3 * PP_RECENT; k++)
-        CHECK(take(k, 1, k, 7) == PP_ORDER_DUPLICATE && lost == 0);
-    CHECK(take(2 * PP_RECENT, 1, 0, 7) == PP_ORDER_RESTART); /* another time: not that one */
-    CHECK(take(PP_RECENT - 1, 1, PP_RECENT - 1, 7) == PP_ORDER_LATE); /* forgotten */
-    CHECK(take(3 * PP_RECENT - 1, 1, 3 * PP_RECENT - 1, 7) == PP_ORDER_DUPLICATE);
+    begin_numbers();
+    for (int64_t k = 0; k < 5 * PP_RECENT; k++) {
+        CHECK(deliver(k, false) == PP_ORDER_NEW);
+        CHECK(deliver(k, false) == PP_ORDER_DUPLICATE && lost == 0);
+        CHECK(k < PP_RECENT || deliver(k - PP_RECENT + 1, false) == PP_ORDER_DUPLICATE);
+    }
+    CHECK(deliver(4 * PP_RECENT - 1, true) == PP_ORDER_DUPLICATE);
+    CHECK(deliver(4 * PP_RECENT - 1, false) == PP_ORDER_RESTART);
+    CHECK(deliver(4 * PP_RECENT + 1, false) == PP_ORDER_DUPLICATE);
+    CHECK(take(5 * PP_RECENT - 1, 1, 0, 7) == PP_ORDER_RESTART); /* another time: not that one */
+}
+
+/* What was sent before is known much further back, whenever it comes. */
+static void what_comes_again_is_known_deeply(void)
+{
+    begin_numbers();
+    for (int64_t k = 0; k < 3 * PP_DEEP; k++) {
+        CHECK(deliver(k, false) == PP_ORDER_NEW);
+        if (k % 5000 == 0 && k >= PP_DEEP)
+            CHECK(deliver(k - PP_DEEP + 1, true) == PP_ORDER_DUPLICATE);
+    }
+    for (int64_t k = 2 * PP_DEEP; k < 3 * PP_DEEP; k++)
+        CHECK(deliver(k, true) == PP_ORDER_DUPLICATE && lost == 0);
+    CHECK(pp_marks_count(marks) == 3 * PP_DEEP);
+    CHECK(deliver(2 * PP_DEEP - 1, true) == PP_ORDER_RESTART); /* one further: it cannot be told */
+    CHECK(deliver(2 * PP_DEEP, true) != PP_ORDER_DUPLICATE);   /* pushed out by that one */
+    CHECK(deliver(2 * PP_DEEP + 2, true) == PP_ORDER_DUPLICATE);
+}
+
+static void marks_go_from_one_to_another(void)
+{
+    static uint64_t copy[PP_DEEP];
+    static uint64_t later[PP_DEEP];
+    begin_numbers();
+    CHECK(pp_marks_copy(marks, 0, copy) == 0);
+    for (int64_t k = 0; k < PP_DEEP + 500; k++)
+        deliver(k, false);
+    CHECK(pp_marks_copy(marks, 0, copy) == PP_DEEP);
+    CHECK(pp_marks_copy(marks, PP_DEEP + 400, later) == 100);
+    CHECK(memcmp(later, copy + PP_DEEP - 100, 800) == 0);
+    begin_numbers();
+    pp_marks_learn(marks, copy, 40);
+    pp_marks_learn(marks, copy, PP_DEEP); /* those that are known already are not taken again */
+    CHECK(pp_marks_count(marks) == PP_DEEP);
+    copy[0] = 0; /* no mark */
+    pp_marks_learn(marks, copy, 1);
+    CHECK(pp_marks_count(marks) == PP_DEEP);
+    for (int64_t k = 500; k < PP_DEEP + 500; k++)
+        CHECK(deliver(k, true) == PP_ORDER_DUPLICATE);
+    CHECK(deliver(499, true) == PP_ORDER_NEW);
 }
 
 /* Gaps 3k + 1 to 3k + 2, filled in an order that takes them out of the middle. */
@@ -102,7 +175,7 @@ static void gaps_are_filled_from_everywhere(void)
 {
     enum { GAPS = 11 };
     for (int64_t stride = 1; stride < GAPS; stride++) {
-        pp_sequence_start(&numbers);
+        begin_numbers();
         for (int64_t k = 0; k <= GAPS; k++)
             take(3 * k, 1, k, 7);
         CHECK(numbers.gaps == GAPS);
@@ -118,18 +191,18 @@ static void gaps_are_filled_from_everywhere(void)
 static void messages_that_are_alike_are_told_apart(void)
 {
     for (int64_t seq = 0; seq < 64; seq++) {
-        pp_sequence_start(&numbers);
+        begin_numbers();
         for (int k = 0; k < 16 * 16; k++) {
             pp_numbers message = {.seq = seq, .bits = 64, .count = 1 + k % 16, .boot = -1};
             message.content = (uint64_t)(k / 16);
-            CHECK(pp_sequence_take(&numbers, &message, &lost) != PP_ORDER_DUPLICATE);
+            CHECK(pp_sequence_take(&numbers, marks, &message, &lost) != PP_ORDER_DUPLICATE);
         }
     }
 }
 
 static void times_and_boots_tell_restarts(void)
 {
-    pp_sequence_start(&numbers);
+    begin_numbers();
     take(50, 5, 100, -1);
     CHECK(take(40, 5, 99, -1) == PP_ORDER_LATE && lost == 0 && numbers.next == 55);
     CHECK(take(46, 5, 99, -1) == PP_ORDER_RESTART && numbers.next == 51); /* 46 to 50: one came */
@@ -143,10 +216,10 @@ static void times_and_boots_tell_restarts(void)
 /* The number that a message of `bits` gets behind those up to `next`. */
 static int64_t unrolled(int64_t next, int64_t seq, int bits, int64_t time)
 {
-    pp_sequence_start(&numbers);
+    begin_numbers();
     take(next - 1, 1, 100, -1);
     pp_numbers message = {.seq = seq, .bits = bits, .count = 1, .time_ns = time, .boot = -1};
-    pp_sequence_take(&numbers, &message, &lost);
+    pp_sequence_take(&numbers, marks, &message, &lost);
     return message.seq;
 }
 
@@ -248,129 +321,22 @@ static void layouts_have_bounds(void)
     }
 }
 
-static pp_decoder decoder, again;
-static uint8_t words[PP_DESCRIPTION_MAX], back[PP_DESCRIPTION_MAX];
-
-/* A decoder that has seen gaps, and so many messages. */
-static void begin_decoder(int messages)
-{
-    pp_stream_config config = json_config();
-    pp_decoder_start(&decoder, &config);
-    for (int k = 0; k < messages; k++) {
-        pp_numbers message = {.seq = 3 * k / 2, .bits = 64, .count = 1, .time_ns = k, .boot = 9};
-        pp_sequence_take(&decoder.sequence, &message, &lost);
-    }
-}
-
-static const char *read_back(const uint8_t *bytes, size_t length)
-{
-    const uint8_t *about;
-    size_t about_length;
-    const char *why = pp_decoder_from(bytes, length, &again, &about, &about_length);
-    CHECK(why || (about_length == 5 && memcmp(about, "about", 5) == 0));
-    return why;
-}
-
-static void decoders_come_back(void)
-{
-    const int counts[] = {0, 1, 2, 70, PP_RECENT, PP_RECENT + 5, 3 * PP_RECENT};
-    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        begin_decoder(counts[i]);
-        size_t length = pp_decoder_describe(&decoder, "about", 5, true, words, sizeof words);
-        CHECK(length > 0 && read_back(words, length) == NULL);
-        CHECK(pp_decoder_describe(&again, "about", 5, true, back, sizeof back) == length);
-        CHECK(again.sequence.next == decoder.sequence.next && again.config.room == 64);
-        for (int k = counts[i] - 1; k >= 0 && k >= counts[i] - PP_RECENT; k--) {
-            pp_numbers message = {
-                .seq = 3 * k / 2, .bits = 64, .count = 1, .time_ns = k, .boot = 9};
-            CHECK(pp_sequence_take(&again.sequence, &message, &lost) == PP_ORDER_DUPLICATE);
-        }
-        CHECK(pp_decoder_describe(&decoder, "about", 5, true, back, length) == length);
-        CHECK(pp_decoder_describe(&decoder, "about", 5, true, back, length - 1) == 0);
-        CHECK(read_back(words, length - 1) && read_back(words, length + 1));
-    }
-    begin_decoder(PP_RECENT);
-    size_t brief = pp_decoder_describe(&decoder, "about", 5, false, words, sizeof words);
-    CHECK(brief && read_back(words, brief) == NULL && again.sequence.marked == 0);
-    CHECK(pp_decoder_describe(&again, "about", 5, false, back, sizeof back) == brief);
-    CHECK(memcmp(words, back, brief) == 0);
-    CHECK(pp_decoder_describe(&decoder, words, PP_ABOUT_MAX, true, back, sizeof back) > 0);
-    CHECK(pp_decoder_describe(&decoder, words, PP_ABOUT_MAX + 1, true, back, sizeof back) == 0);
-}
-
-/* What reading says of the decoder after a change that no decoder makes. */
-static const char *described(void)
-{
-    size_t length = pp_decoder_describe(&decoder, "about", 5, true, words, sizeof words);
-    CHECK(length > 0);
-    return read_back(words, length);
-}
-
-static void impossible_numbers_are_refused(void)
-{
-    begin_decoder(10);
-    CHECK(decoder.sequence.gaps > 1 && described() == NULL);
-    decoder.sequence.gap_first[1] = -1;
-    CHECK(strstr(described(), "numbers"));
-    decoder.sequence.gap_first[1] = decoder.sequence.gap_end[1];
-    CHECK(strstr(described(), "numbers"));
-    begin_decoder(10);
-    decoder.sequence.gap_end[1] = decoder.sequence.next;
-    CHECK(described() == NULL);
-    decoder.sequence.gap_end[1] = decoder.sequence.next + 1;
-    CHECK(strstr(described(), "numbers"));
-    begin_decoder(10);
-    decoder.sequence.first = -1;
-    CHECK(strstr(described(), "numbers"));
-    begin_decoder(0);
-    decoder.sequence.next = -2;
-    CHECK(strstr(described(), "numbers"));
-    begin_decoder(1);
-    decoder.sequence.boot = -2;
-    CHECK(strstr(described(), "numbers"));
-    begin_decoder(1);
-    decoder.config.time_unit = 0;
-    CHECK(strstr(described(), "time unit"));
-    begin_decoder(1);
-    described();
-    words[0]++;
-    CHECK(strstr(read_back(words, 500), "another version"));
-}
-
-/* Bytes of any kind: refused, or a decoder that comes back. */
-static void any_byte_may_be_wrong(void)
-{
-    begin_decoder(10);
-    size_t length = pp_decoder_describe(&decoder, "about", 5, true, words, sizeof words);
-    const uint8_t *about;
-    size_t about_length;
-    for (size_t at = 0; at < length; at++)
-        for (int bit = 0; bit < 8; bit += 7) {
-            words[at] ^= (uint8_t)(1 << bit);
-            if (!pp_decoder_from(words, length, &again, &about, &about_length)) {
-                size_t now =
-                    pp_decoder_describe(&again, about, about_length, true, back, sizeof back);
-                CHECK(now > 0 && !pp_decoder_from(back, now, &again, &about, &about_length));
-            }
-            words[at] ^= (uint8_t)(1 << bit);
-        }
-}
-
 int main(int count, char **argument)
 {
     gaps_are_filled_in_any_order();
+    numbers_at_the_border_are_taken();
     what_covers_more_than_a_gap_is_a_restart();
     the_oldest_gap_is_given_up();
     the_newest_messages_are_known();
+    what_comes_again_is_known_deeply();
+    marks_go_from_one_to_another();
     gaps_are_filled_from_everywhere();
     messages_that_are_alike_are_told_apart();
     times_and_boots_tell_restarts();
     numbers_are_unrolled();
     configurations_have_bounds();
     layouts_have_bounds();
-    decoders_come_back();
-    impossible_numbers_are_refused();
-    any_byte_may_be_wrong();
+    descriptions();
     decoders();
     json();
     segments_and_drains();

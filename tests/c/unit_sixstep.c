@@ -18,6 +18,7 @@ static pp_params motor(void)
     p.datasheet.emf = 1;
     p.datasheet.J = 2e-5, p.rotor.pole_pairs = 4, p.rotor.viscous_friction = 1e-5;
     p.drive.kind = 1, p.drive.u_dc = 24, p.drive.period = 2e-5, p.drive.substeps = 2;
+    p.drive.i_max = 1000;
     return p;
 }
 
@@ -207,6 +208,36 @@ TEST(freewheeling_falls_as_it_should)
     }
 }
 
+/* The largest phase current over the rows recorded [A]. */
+static double most_current(long rows)
+{
+    double most = 0;
+    for (long i = 0; i < rows; i++)
+        most = fmax(most, fmax(fabs(AT(i, ia)), fmax(fabs(AT(i, ib)), fabs(AT(i, ic)))));
+    return most;
+}
+
+/* The duty is lowered so that the phases keep i_max, and not by more: nearly all the time one of
+ * them is at it while the machine starts. */
+TEST(current_limit_holds)
+{
+    pp_params p = motor();
+    p.drive.i_max = 6;
+    for (int closed = 0; closed < 2; closed++) {
+        p.control.closed_loop = closed, p.control.speed_ref = 400, p.control.alpha_s = 100;
+        record(&p, 2001, 1);
+        const double most = most_current(2001);
+        CHECK(most < 6 * 1.001 && most > 6 * 0.999);
+        NEAR(mean(PP_CHANNEL_torque, 200, 800), 0.04 * 6, 0.04 * 6 * 0.1);
+        CHECK(AT(100, uq) < 12 && AT(100, uq) > 0);
+    }
+    p.drive.i_max = 1000; /* out of reach: nothing changes */
+    p.control.closed_loop = 0;
+    record(&p, 2001, 1);
+    CHECK(most_current(2001) > 30);
+    NEAR(AT(100, uq), 24, 1e-5);
+}
+
 TEST(speed_control_arrives)
 {
     pp_params p = motor();
@@ -240,6 +271,7 @@ TEST(speed_control_arrives)
 
 void unit_twin_six_step(void)
 {
+    current_limit_holds();
     a_blocked_rotor_takes_u_over_r();
     no_load_speed();
     loaded_speed();

@@ -39,11 +39,11 @@ TEST(set_ups_that_are_refused)
         p = servo(), p.drive.period = 1e-3, p.control.speed_ref = sign * 0.999 * PP_PI / 2 / 3e-3;
         CHECK(refusal(&p) == PP_OK);
         p.control.speed_ref *= 1.002;
-        CHECK(refusal(&p) == PP_STEP_LARGE);
+        CHECK(refusal(&p) == PP_SPEED_REF_HIGH);
         p.drive.kind = 1, p.datasheet.Lq = 0;
         CHECK(refusal(&p) == PP_OK); /* without speed control the reference plays no part */
         p.control.closed_loop = 1;
-        CHECK(refusal(&p) == PP_STEP_LARGE);
+        CHECK(refusal(&p) == PP_SPEED_REF_HIGH);
     }
     p = servo(), p.drive.kind = 1;
     CHECK(refusal(&p) == PP_SIX_STEP_SALIENT);

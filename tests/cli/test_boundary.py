@@ -39,7 +39,7 @@ def line_of(done, code):
             ["run", M, "--time", "x"],
             "run: invalid value for '--time': 'x' is not a valid float: see polepair run --help",
         ),
-        (["run", M, "--time"], "run: option '--time' requires an argument: see polepair run --help"),
+        (["run", M, "--time"], "option '--time' requires an argument: see polepair"),
         (["run", M, "extra"], "run: got unexpected extra argument (extra): see polepair run --help"),
         (["sweep", M, "a=1", "--mode", "slow"], "sweep: invalid value for '--mode'"),
         (["design", M, "--out", __file__], "is a file: see polepair design --help"),

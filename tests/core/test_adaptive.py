@@ -6,7 +6,7 @@ import pytest
 import polepair as pp
 from polepair import _core
 
-KINDS = {"foc": None, "six_step": pp.SixStep(duty=0.8), "closed": pp.SixStep(speed=300.0)}
+KINDS = {"foc": None, "six_step": pp.SixStep(duty=0.8) | {"drive.i_max": 200}, "closed": pp.SixStep(speed=300.0)}
 
 
 def twin(kind, rtol, substeps=4):

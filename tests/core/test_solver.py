@@ -18,6 +18,7 @@ def foc_bench(substeps=1):
 def six_step_bench(substeps=1):
     m = pp.load("maxon-ec45flat-70w-24v-old")
     m.drive.substeps = substeps
+    m.drive.i_max = 100  # the references have no current limit
     return m
 
 
@@ -86,19 +87,34 @@ def test_six_step_against_quad_reference(shared, substeps, bound):
 HIGH, LOW, OUT = (0, 0, 1, 1, 2, 2), (1, 2, 2, 0, 0, 1), (2, 1, 0, 2, 1, 0)
 
 
-def independent_six_step(t_end, step=20e-6):
-    """Six-step drive in phase quantities, sectors and diode times found by SciPy's event location."""
+def limited_voltage(rates, y, conducts, common, high, low, step, i_max, u_dc):
+    """The most voltage that leaves the phases within i_max a step on, by their rates: straight lines in the voltage."""
+    later = y + np.array([0, 0, 0, 0, step * rates(0, y, 0.0, conducts)[4]])
+
+    def span(u):  # of the two phases that stay, as if the third had none
+        d = rates(0, y, u, False)
+        return 0.5 * (y[high] - y[low] + step * (d[high] - d[low]))
+
+    def shared(u):
+        return abs(y[common]) + np.sign(y[common]) * step * rates(0, later, u, True)[common]
+
+    bounds = [span] + [shared] * bool(conducts and y[common] != 0)
+    return min(max(min((i_max - f(0.0)) / (f(1.0) - f(0.0)) for f in bounds), 0.0), u_dc)
+
+
+def independent_six_step(t_end, step=20e-6, i_max=None):
+    """Six-step drive in phase quantities, sectors and diode times found by SciPy's event location; i_max or none."""
     ke, R, L, J, B, Vdc, Vd, p = 18.45e-3, 0.304, 0.2315e-3, 181e-7, 1.35e-5, 24.0, 0.7, 8
     t, y, sector, conducts, start = 0.0, np.array([0, 0, 0, 0, math.pi / 3]), 0, False, math.pi / 6
-    grid, rows = np.arange(round(t_end / step) + 1) * step, []
+    grid, rows, period, u = np.arange(round(t_end / step) + 1) * step, [], 0, Vdc
     while t < t_end - 1e-12:
         h, low, o = HIGH[sector % 6], LOW[sector % 6], OUT[sector % 6]
         was_high = HIGH[(sector + 5) % 6] == o
 
-        def rhs(_, y, h=h, low=low, o=o, was_high=was_high, conducts=conducts, start=start):
+        def rates(_, y, u, conducts, h=h, low=low, o=o, was_high=was_high, start=start):
             r = 1 - 6 * (y[4] - start) / math.pi
             f, v, d = [0.0] * 3, [0.0] * 3, [0.0] * 5
-            f[h], f[low], f[o], v[h] = 1, -1, (r if was_high else -r), Vdc
+            f[h], f[low], f[o], v[h] = 1, -1, (r if was_high else -r), u
             e = [ke * y[3] * k for k in f]
             if conducts:
                 v[o] = -Vd if was_high else Vdc + Vd
@@ -112,13 +128,19 @@ def independent_six_step(t_end, step=20e-6):
             d[4] = p * y[3]
             return d
 
+        if i_max is not None and t > grid[period] - 1e-12:
+            common = low if was_high else h
+            u = limited_voltage(rates, y, conducts, common, h, low, step, i_max, Vdc)
+            period += 1
+        rhs = lambda t, y, u=u, conducts=conducts, rates=rates: rates(t, y, u, conducts)
+        stop = t_end if i_max is None else min(grid[period], t_end) if period < len(grid) else t_end
         turn = lambda _, y, start=start: y[4] - start - math.pi / 3
         die = lambda _, y, o=o, was_high=was_high, conducts=conducts: (
             (-y[o] if was_high else y[o]) if conducts else -1.0
         )
         turn.terminal = die.terminal = True
         turn.direction = die.direction = 1
-        s = solve_ivp(rhs, (t, t_end), y, "DOP853", rtol=1e-10, atol=1e-12, events=(turn, die), dense_output=True)
+        s = solve_ivp(rhs, (t, stop), y, "DOP853", rtol=1e-10, atol=1e-12, events=(turn, die), dense_output=True)
         while len(rows) < len(grid) and grid[len(rows)] <= s.t[-1] + 1e-15:
             rows.append(s.sol(grid[len(rows)])[[0, 1, 3]])
         t, y = s.t[-1], s.y[:, -1].copy()
@@ -136,6 +158,34 @@ def test_six_step_against_scipy_events():
     reference = independent_six_step(0.03)
     assert relative(run, reference[:, :2], ("ia", "ib")) < 1e-6
     assert relative(run, reference[:, 2:], ("omega_m",)) < 1e-8
+
+
+def test_six_step_current_limit_against_scipy():
+    """The limited start: the duty of every period by another derivation, the plant by another solver."""
+    m = six_step_bench(2)
+    m.drive.i_max = 6.0
+    run = pp.Twin(m, load=pp.Load(torque=0)).run(0.03)
+    reference = independent_six_step(0.03, i_max=6.0)
+    assert relative(run, reference[:, :2], ("ia", "ib")) < 1e-6
+    assert relative(run, reference[:, 2:], ("omega_m",)) < 1e-7
+    peak = max(np.abs(run[n]).max() for n in ("ia", "ib", "ic"))
+    assert peak == pytest.approx(6.0, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["maxon-ec45flat-50w-18v", "maxon-ec45flat-70w-24v-old", "maxon-ec45flat-70w-24v"])
+@pytest.mark.parametrize("control", [None, pp.SixStep(speed=400.0, alpha_s=60), pp.SixStep(duty=0.7)])
+def test_six_step_keeps_i_max(name, control):
+    m = pp.load(name)
+    run = pp.Twin(m, control).run(0.3)
+    assert max(np.abs(run[n]).max() for n in ("ia", "ib", "ic")) < 1.001 * m.drive.i_max
+    assert not {w.code for w in run.warnings} & {"OVERCURRENT"}
+
+
+def test_the_speed_control_knows_of_the_current_limit():
+    """No winding up while the current is limited: hardly an overshoot."""
+    m = pp.load("maxon-ec45flat-70w-24v")
+    run = pp.Twin(m, pp.SixStep(speed=300, alpha_s=60), pp.Load(torque=0)).run(0.4)
+    assert run["omega_m"].max() < 300 * 1.2 and run["omega_m"][-500:].mean() == pytest.approx(300, rel=5e-3)
 
 
 def test_commutations_and_extinctions():
@@ -225,6 +275,7 @@ def test_six_step_speed_control():
 def test_nominal_speed_of_a_maxon_motor():
     """Event-level six-step, cold: notes give -1.9 to -2.6 % against the catalogue's 4750 rpm at 134 mN m."""
     m = pp.load("maxon-ec45flat-70w-24v")
+    m.drive.i_max = 100
     run = pp.Twin(m, load=pp.Load(torque=0.134, t_on=0.05)).run(0.4)
     assert run["omega_m"][-2500:].mean() * 30 / math.pi == pytest.approx(4750, rel=0.03)
 

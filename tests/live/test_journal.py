@@ -158,7 +158,7 @@ def test_journals_of_version_1_are_stored(tmp_path):
     recorder.close()
     assert not recorder.faults and not folder.exists()
     with Store(path) as store:
-        assert store.read()["a"].tolist() == [-2, -1, *range(51)] and store.version == 2
+        assert store.read()["a"].tolist() == [-2, -1, *range(51)] and store.version == 3
     folder.mkdir()
     (folder / "0000000000000003.journal").write_bytes(old_segment(messages))
     assert "found after the store had moved on" in recover(path)[0]

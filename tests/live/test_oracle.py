@@ -34,19 +34,22 @@ class Acknowledged(RuleBasedStateMachine):
         boot=st.sampled_from([3, 0, None]),
         uptime=st.booleans(),
         segment=st.sampled_from([1 << 13, 1 << 16]),
+        absences=st.sampled_from([0, 0, 0, 1]),
     )
-    def begin(self, kinds, first, boot, uptime, segment):
+    def begin(self, kinds, first, boot, uptime, segment, absences):
         self.folder = Path(tempfile.mkdtemp(dir=self.where))
         self.next = 1
         self.flipped = 0
+        self.absences = absences  # long ones, that take their time
         devices = [Device(k, first, boot, uptime) for k in kinds]
         names = ("fast", "slow")
         path, faults = self.folder / "x.ppdb", []
         self.books = [Books(path, n, d, faults, segment) for n, d in zip(names, devices, strict=True)]
 
     def ids(self, count):
-        self.next += count
-        return list(range(self.next - count, self.next))
+        """Odd ones: none is another one's bytes at another scale."""
+        self.next += 2 * count
+        return list(range(self.next - 2 * count, self.next, 2))
 
     def live(self, k):
         if self.books[k].recorder is None:
@@ -71,6 +74,17 @@ class Acknowledged(RuleBasedStateMachine):
     @rule(k=which, last=st.integers(1, 300))
     def send_again(self, k, last):
         self.live(k).again(last)
+
+    @precondition(lambda self: self.absences)
+    @rule(k=which, messages=st.sampled_from([1100, 3000]), between=st.sampled_from(["nothing", "kill", "close"]))
+    def a_long_absence(self, k, messages, between):
+        """All that was kept comes, the link is lost before the broker has heard, and all of it comes once more."""
+        self.absences -= 1
+        for _ in range(messages):
+            self.live(k).send(self.ids(1))
+        if between != "nothing":
+            getattr(self, between)(k)
+        self.live(k).again(messages + 100)
 
     @rule(k=which, last=st.integers(2, 30))
     def send_again_in_another_order(self, k, last):

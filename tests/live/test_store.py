@@ -122,7 +122,7 @@ def test_the_journal_leaves_the_store_its_room(small_disk, monkeypatch):
     s = Stream(CHANNELS, "json")
     recorder = Recorder(small_disk / "x.ppdb", s, segment_bytes=1 << 15)
     n = full = 0
-    while n < 40_000:
+    while n < 30_000:
         if push(s, n):
             n += 1
         else:
@@ -134,7 +134,7 @@ def test_the_journal_leaves_the_store_its_room(small_disk, monkeypatch):
     recorder.close()
     assert recorder.error is None
     with Store(small_disk / "x.ppdb") as store:
-        assert np.array_equal(store.read()["a"], np.arange(40_000))
+        assert np.array_equal(store.read()["a"], np.arange(30_000))
     with pytest.raises(StoreError, match="MB free"):
         Recorder(small_disk / "y.ppdb", Stream(CHANNELS, "json"))
 

@@ -3,7 +3,7 @@ and with the core's assertions."""
 
 import subprocess
 
-PARTS = ("stream_numbers", "stream_decode", "stream_json", "stream_disk", "stream_sync")
+PARTS = ("stream_numbers", "stream_describe", "stream_decode", "stream_json", "stream_disk", "stream_sync")
 FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-DPP_ASSERTS", "-fno-omit-frame-pointer"]
 SANITIZED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 

@@ -74,6 +74,7 @@ BAD_JSON = {
     "negative seq": b'{"n":-1,"ia":1}',
     "huge seq": b'{"n":99999999999999999999,"ia":1}',
     "huge time": b'{"t":9223372036854775807,"ia":1}',
+    "huge step": b'{"dt":5e18,"s":[[1,2,3],[1,2,3],[1,2,3]]}',
     "negative step": b'{"t":1,"dt":-1,"s":[[1,2,3]]}',
     "nul": b'{"ia":1\x00}',
     "long number": b'{"ia":' + b"1" * 500 + b"}",

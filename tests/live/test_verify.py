@@ -176,4 +176,4 @@ def test_a_store_that_is_being_recorded_is_whole(tmp_path):
 
 def recorder_place(recorder):
     backlog = recorder.backlog
-    return backlog.segment, backlog.offset, backlog.state()
+    return backlog.segment, backlog.offset, backlog.state()[0]

@@ -155,7 +155,7 @@ def test_reasons_are_the_cores_words():
 
 def test_units_of_columns():
     table = pp.sweep(twin("foc"), {"magnet.Br": [1.2]}, 0.001)
-    expected = ["T", "rad/s", "N*m", "A", "A", ""]
+    expected = ["T", "rad/s", "N*m", "A", "A", "", ""]
     assert [table.unit(n) for n in table.names] == expected
     derived = pp.derive_sweep(twin("foc").params, {"magnet.Br": [1.2, 1.3]}, ["psi_pm", "Ld"])
     assert derived.names == ("magnet.Br", "psi_pm", "Ld", "status") and derived.unit("psi_pm") == "Wb"

@@ -13,7 +13,7 @@ from polepair.live.streams import AGAIN, Format, Layout, Stream, frame
 
 CHANNELS = ("a", "b")
 HOUR = 3600 * 10**9
-REDELIVERED = 300  # messages that a broker may have under way
+REDELIVERED = 16_000  # messages that a broker may send once more
 
 
 def varint(n: int) -> bytes:

@@ -66,6 +66,8 @@ pp_sixstep pp_setup_sixstep(const pp_setup *in)
     const pp_params *p = in->params;
     const pp_machine *m = in->machine;
     const double J = inertia(p, m);
+    const double free =
+        2 * p->drive.i_max - p->drive.period * (p->drive.u_dc + 2 * p->drive.diode_drop) / m->Ld;
     return (pp_sixstep){
         .R = m->Rs,
         .L_inv = 1 / m->Ld,
@@ -83,6 +85,11 @@ pp_sixstep pp_setup_sixstep(const pp_setup *in)
         .load_viscous = share(p->load.viscous, m->B),
         .load_coulomb = share(p->load.coulomb, m->T_coulomb),
         .step = p->drive.period / p->drive.substeps,
+        .span_max = 2 * p->drive.i_max,
+        .span_free = pp_magnitude(free) * free,
+        .L_per_period = m->Ld / p->drive.period,
+        .Udc_inv = 1 / p->drive.u_dc,
+        .period = p->drive.period,
     };
 }
 

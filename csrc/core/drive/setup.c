@@ -11,6 +11,13 @@ static bool has_reference(const pp_params *p)
     return pp_control_closed_loop_of(p) == PP_control_closed_loop_yes;
 }
 
+/* True where a six-step drive's duty is able to pass the current limit: the duty is then lowered
+ * from period to period. */
+static bool reaches_limit(const pp_params *p, const pp_machine *m)
+{
+    return p->control.duty * p->drive.u_dc > 2 * m->Rs * p->drive.i_max;
+}
+
 /* The RK4 step has to stay inside its stability region and a period inside a quarter turn. */
 static pp_status check_step(const pp_params *p, const pp_machine *m)
 {
@@ -19,7 +26,7 @@ static pp_status check_step(const pp_params *p, const pp_machine *m)
     const double turn = m->pole_pairs * pp_magnitude(p->control.speed_ref) * p->drive.period;
     if (p->drive.rtol == 0 && h * rate > 2)
         return PP_STEP_LARGE;
-    return has_reference(p) && turn > 0.5 * PP_PI ? PP_STEP_LARGE : PP_OK;
+    return has_reference(p) && turn > 0.5 * PP_PI ? PP_SPEED_REF_HIGH : PP_OK;
 }
 
 static pp_ramp ramp(const pp_params *p)
@@ -150,7 +157,7 @@ pp_status pp_twin_setup_machine(const pp_params *p, const pp_machine *m, const p
         .kinds = kinds,
         .period = p->drive.period,
         .substeps = (int)p->drive.substeps,
-        .open_loop = !has_reference(p),
+        .open_loop = !has_reference(p) && !reaches_limit(p, m),
     };
     return PP_OK;
 }

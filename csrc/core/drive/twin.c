@@ -113,7 +113,7 @@ void pp_twin_start(const pp_twin *twin, pp_state *state)
     state->sample = 0;
 }
 
-static pp_seen sense(const pp_twin *twin, const pp_run *x)
+pp_seen pp_twin_sense(const pp_twin *twin, const pp_run *x)
 {
     switch (twin->kinds.machine) {
 #define PP_MACHINE(kind, when, doc) \
@@ -123,9 +123,46 @@ static pp_seen sense(const pp_twin *twin, const pp_run *x)
     __builtin_unreachable();
 }
 
+/* A six-step machine is modelled while it motors forwards: not past the speed at which its EMF
+ * passes the bus, nor where its load drives it, nor behind the sector that it began in. */
+static pp_status judge_sixstep(const pp_twin *twin, const pp_state *state, const pp_seen *seen)
+{
+    const double BEHIND = -0.1; /* [rad] */
+    const pp_sixstep *m = &twin->model.machine.sixstep;
+    const pp_real sample = (pp_real)state->sample;
+    const pp_real omega = seen->omega_m;
+    const pp_real load = pp_load_torque(twin->kinds.load, &twin->model, sample, seen);
+    const pp_real against = load + pp_sixstep_friction(m, omega);
+    if (state->run.machine.sixstep.phi < PP_R(BEHIND))
+        return PP_SIX_STEP_BACKWARDS;
+    const bool past = PP_R(2) * m->ke * omega > m->Udc + PP_R(2) * m->Vd;
+    const bool driven = omega > PP_R(0) && against < PP_R(-1e-6) * m->ke * m->span_max;
+    return past || driven ? PP_SIX_STEP_DRIVEN : PP_OK;
+}
+
+/* A control period of over a quarter of an electrical turn is beyond the control's model. */
+static pp_status judge_pmsm(const pp_twin *twin, const pp_seen *seen)
+{
+    const double turn =
+        (double)(seen->omega_m * twin->model.machine.pmsm.pole_pairs) * twin->period;
+    return turn > 0.5 * PP_PI || turn < -0.5 * PP_PI ? PP_SPEED_HIGH : PP_OK;
+}
+
+pp_status pp_twin_judge(const pp_twin *twin, const pp_state *state)
+{
+    if (pp_run_doubt(&state->run) != 0)
+        return PP_DIVERGED;
+    const pp_seen seen = pp_twin_sense(twin, &state->run);
+    switch (twin->kinds.machine) {
+    case PP_MACHINE_pmsm: return judge_pmsm(twin, &seen);
+    case PP_MACHINE_sixstep: return judge_sixstep(twin, state, &seen);
+    }
+    __builtin_unreachable();
+}
+
 pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state)
 {
-    const pp_seen seen = sense(twin, &state->run);
+    const pp_seen seen = pp_twin_sense(twin, &state->run);
     const pp_real sample = (pp_real)state->sample;
     return (pp_input){
         .speed_ref = (double)pp_ramp_at(&twin->model.reference, sample),
@@ -225,7 +262,7 @@ pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted
     const pp_course course = course_of(twin, state, periods, wanted->stop, features);
     pp_sink sink = sink_of(wanted, state->sample);
     run(&course, twin, state, &sink);
-    return pp_run_doubt(&state->run) == 0 ? PP_OK : PP_DIVERGED;
+    return pp_twin_judge(twin, state);
 }
 
 pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted)
@@ -242,7 +279,7 @@ pp_status pp_twin_run_fine(const pp_twin *twin, pp_state *state, const pp_rows_w
     course.context = &sink;
     run(&course, twin, state, &sink);
     if (!wanted->stop)
-        return pp_run_doubt(&state->run) == 0 ? PP_OK : PP_DIVERGED;
+        return pp_twin_judge(twin, state);
     pp_rows_wanted end = *wanted;
     end.rows = 1;
     end.every = 1;

@@ -315,28 +315,49 @@ static double value_at(const uint8_t *p, int size, double scale)
     return scale * (double)value;
 }
 
+enum { STRIP = 64 }; /* rows at a time, so that their bytes stay near */
+
+/* The highest bit is set where a value is infinite or none: its exponent carries into it. */
+static inline uint64_t doubt_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, 8);
+    return (bits & INT64_MAX) + ((uint64_t)1 << 52);
+}
+
+/* Values of one channel, `stride` bytes apart. The size is known where this is inlined. */
+static inline uint64_t read_channel(const uint8_t *p, size_t stride, int size, double scale,
+                                    int count, double *out)
+{
+    uint64_t doubt = 0;
+    for (int row = 0; row < count; row++, p += stride) {
+        double value = value_at(p, size, scale);
+        out[row] = value;
+        doubt |= doubt_of(value);
+    }
+    return doubt;
+}
+
 static pp_refusal packed_values(const pp_stream_config *config, const uint8_t *p, int count,
                                 pp_rows *rows)
 {
-    int channels = config->channels;
     int size = config->layout.value;
+    size_t stride = (size_t)config->channels * (size_t)size;
     PP_ASSERT(size == 2 || size == 4 || size == 8);
-    double doubt = 0;
-    if (size == 4) /* the common case, kept apart so that its loop is tight */
-        for (int row = 0; row < count; row++)
-            for (int channel = 0; channel < channels; channel++, p += 4) {
-                double value = value_at(p, 4, 1);
-                rows->column[channel][row] = value;
-                doubt += value - value;
+    uint64_t doubt = 0;
+    for (int first = 0; first < count; first += STRIP, p += STRIP * stride) {
+        int some = count - first < STRIP ? count - first : STRIP;
+        for (int channel = 0; channel < config->channels; channel++) {
+            const uint8_t *from = p + channel * size;
+            double *to = rows->column[channel] + first;
+            switch (size) {
+            case 4: doubt |= read_channel(from, stride, 4, 1, some, to); break;
+            case 8: doubt |= read_channel(from, stride, 8, 1, some, to); break;
+            default: doubt |= read_channel(from, stride, 2, config->scale[channel], some, to);
             }
-    else
-        for (int row = 0; row < count; row++)
-            for (int channel = 0; channel < channels; channel++, p += size) {
-                double value = value_at(p, size, config->scale[channel]);
-                rows->column[channel][row] = value;
-                doubt += value - value;
-            }
-    return doubt == 0 ? PP_REFUSED_NOT : PP_REFUSED_NUMBER;
+        }
+    }
+    return doubt >> 63 ? PP_REFUSED_NUMBER : PP_REFUSED_NOT;
 }
 
 pp_refusal pp_decode_packed(const pp_stream_config *config, const uint8_t *bytes, size_t length,

@@ -357,6 +357,7 @@ static bool first_time(const reader *in, int64_t *first)
     return to_ns(in->time, unit, first);
 }
 
+/* From 0 where the message has no time; the last row's fits as well. */
 static bool fill_times(reader *in)
 {
     double unit = in->config->time_unit;
@@ -364,11 +365,11 @@ static bool fill_times(reader *in)
     int64_t step = 0;
     if (in->has[-PP_TO_STEP] && (!to_ns(in->step, unit, &step) || step < 0))
         return fail(in, PP_REFUSED_NUMBER);
-    if (in->has[-PP_TO_TIME]) {
-        if (!first_time(in, &first) || first > INT64_MAX / 2 || first < INT64_MIN / 2 ||
-            step > INT64_MAX / 4 / (in->rows->count + 1))
-            return fail(in, PP_REFUSED_NUMBER);
-    }
+    if (in->has[-PP_TO_TIME] && !first_time(in, &first))
+        return fail(in, PP_REFUSED_NUMBER);
+    if (first > INT64_MAX / 2 || first < INT64_MIN / 2 ||
+        step > INT64_MAX / 4 / (in->rows->count + 1))
+        return fail(in, PP_REFUSED_NUMBER);
     for (int i = 0; i < in->rows->count; i++)
         in->rows->time[i] = first + i * step;
     return true;

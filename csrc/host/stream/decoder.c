@@ -10,11 +10,12 @@
 /* Times and numbers beyond are refused: there is room to add to those within. */
 #define FAR_AWAY ((int64_t)1 << 62)
 
-void pp_decoder_start(pp_decoder *decoder, const pp_stream_config *config)
+void pp_decoder_start(pp_decoder *decoder, const pp_stream_config *config, pp_marks *marks)
 {
     PP_ASSERT(!pp_config_fault(config));
     memset(decoder, 0, sizeof *decoder);
     decoder->config = *config;
+    decoder->marks = marks;
     pp_sequence_start(&decoder->sequence);
 }
 
@@ -146,7 +147,7 @@ pp_order pp_decoder_number(pp_decoder *decoder, pp_rows *rows, int64_t *lost)
                           .boot = rows->boot,
                           .again = rows->again,
                           .content = decoder->content};
-    pp_order order = pp_sequence_take(&decoder->sequence, &message, lost);
+    pp_order order = pp_sequence_take(&decoder->sequence, decoder->marks, &message, lost);
     rows->seq = message.seq;
     if (order == PP_ORDER_DUPLICATE)
         pp_decoder_forget(decoder); /* an old birth: a newer one may have come since */
@@ -167,9 +168,6 @@ void pp_decoder_learn_aliases(pp_decoder *decoder, const pp_decoder *from)
 void pp_decoder_learn(pp_decoder *decoder, const pp_decoder *from)
 {
     pp_decoder_learn_aliases(decoder, from);
-    if (decoder->sequence.next < 0) {
+    if (decoder->sequence.next < 0)
         decoder->sequence = from->sequence;
-        return;
-    }
-    pp_sequence_learn(&decoder->sequence, &from->sequence);
 }

@@ -104,45 +104,27 @@ static void pass_config(cursor *at, pp_stream_config *config)
     config->size_limit = limit > 0 ? (size_t)limit : 0;
 }
 
-static void write_marks(cursor *at, const uint64_t *table)
+static const uint8_t *skip(cursor *at, int length)
 {
-    for (int i = 0; i < 2 * PP_RECENT; i++) {
-        uint64_t mark = table[i];
-        if (mark)
-            pass(at, &mark, 8);
-    }
+    const uint8_t *from = at->in;
+    if (reserve(at, (size_t)length))
+        at->in += length;
+    return from;
 }
 
-static int count_marks(const uint64_t *table)
+/* Stores of version 2 had the newest marks here; now there are none. */
+static void pass_marks(cursor *at, pp_marks *marks)
 {
     int count = 0;
-    for (int i = 0; i < 2 * PP_RECENT; i++)
-        count += table[i] != 0;
-    return count;
-}
-
-/* Marks, the older table's first: read in that order, they fill the tables again. */
-static void pass_marks(cursor *at, pp_sequence *sequence, bool recent)
-{
-    const uint64_t *old = sequence->marks[!sequence->young];
-    const uint64_t *young = sequence->marks[sequence->young];
-    int count = 0;
-    if (at->out && recent)
-        count = count_marks(old) + count_marks(young);
     pass_count(at, &count, 2 * PP_RECENT);
-    if (at->out && count) {
-        write_marks(at, old);
-        write_marks(at, young);
-    }
-    for (int i = 0; !at->out && i < count; i++) {
-        uint64_t mark = 0;
-        pass(at, &mark, 8);
-        if (mark)
-            pp_sequence_remember(sequence, mark);
-    }
+    if (at->out)
+        return;
+    const uint8_t *from = skip(at, 8 * count);
+    if (marks && !at->broken)
+        pp_marks_learn(marks, from, (size_t)count);
 }
 
-static void pass_sequence(cursor *at, pp_sequence *sequence, bool recent)
+static void pass_sequence(cursor *at, pp_sequence *sequence)
 {
     pass_long(at, &sequence->next);
     pass_long(at, &sequence->first);
@@ -154,11 +136,10 @@ static void pass_sequence(cursor *at, pp_sequence *sequence, bool recent)
         pass_long(at, &sequence->gap_first[i]);
         pass_long(at, &sequence->gap_end[i]);
     }
-    pass_marks(at, sequence, recent);
 }
 
 size_t pp_decoder_describe(const pp_decoder *decoder, const void *about, size_t about_length,
-                           bool recent, uint8_t *out, size_t room)
+                           uint8_t *out, size_t room)
 {
     if (about_length > PP_ABOUT_MAX)
         return 0;
@@ -173,22 +154,18 @@ size_t pp_decoder_describe(const pp_decoder *decoder, const void *about, size_t 
     pass_int(&at, &length);
     pass(&at, (void *)(uintptr_t)about, about_length);
     pass_config(&at, (pp_stream_config *)(uintptr_t)&decoder->config); /* it only reads */
-    pass_sequence(&at, (pp_sequence *)(uintptr_t)&decoder->sequence, recent);
+    pass_sequence(&at, (pp_sequence *)(uintptr_t)&decoder->sequence);
+    pass_marks(&at, NULL);
     return at.broken ? 0 : room - at.left;
 }
 
-static const uint8_t *skip(cursor *at, int length)
-{
-    const uint8_t *from = at->in;
-    if (reserve(at, (size_t)length))
-        at->in += length;
-    return from;
-}
+/* Beyond all numbers that are taken; there is room to add to those below. */
+#define FAR_AWAY ((int64_t)3 << 61)
 
 static bool sequence_fits(const pp_sequence *sequence)
 {
-    bool fits =
-        sequence->next >= -1 && sequence->first >= 0 && sequence->sure >= 0 && sequence->boot >= -1;
+    bool fits = sequence->next >= -1 && sequence->next < FAR_AWAY && sequence->first >= 0 &&
+                sequence->sure >= 0 && sequence->boot >= -1;
     for (int i = 0; i < sequence->gaps; i++)
         fits = fits && sequence->gap_first[i] >= 0 &&
                sequence->gap_first[i] < sequence->gap_end[i] &&
@@ -196,10 +173,11 @@ static bool sequence_fits(const pp_sequence *sequence)
     return fits;
 }
 
-const char *pp_decoder_from(const uint8_t *bytes, size_t length, pp_decoder *decoder,
-                            const uint8_t **about, size_t *about_length)
+const char *pp_decoder_from(const uint8_t *bytes, size_t length, pp_marks *marks,
+                            pp_decoder *decoder, const uint8_t **about, size_t *about_length)
 {
     memset(decoder, 0, sizeof *decoder);
+    decoder->marks = marks;
     pp_sequence_start(&decoder->sequence);
     cursor at = {.in = bytes, .left = length};
     int version = 0;
@@ -213,7 +191,8 @@ const char *pp_decoder_from(const uint8_t *bytes, size_t length, pp_decoder *dec
     *about_length = (size_t)words;
     *about = skip(&at, words);
     pass_config(&at, &decoder->config);
-    pass_sequence(&at, &decoder->sequence, true);
+    pass_sequence(&at, &decoder->sequence);
+    pass_marks(&at, marks);
     if (at.broken || at.left)
         return "a description that ends too early or too late";
     if (!sequence_fits(&decoder->sequence))

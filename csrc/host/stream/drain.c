@@ -12,7 +12,7 @@ static bool take_description(const pp_drain *drain, const pp_record_view *view)
     pp_decoder fresh;
     const uint8_t *about;
     size_t length;
-    if (pp_decoder_from(view->bytes, view->length, &fresh, &about, &length))
+    if (pp_decoder_from(view->bytes, view->length, NULL, &fresh, &about, &length))
         return false;
     if (length != drain->about_length || memcmp(about, drain->about, length) != 0)
         return false;

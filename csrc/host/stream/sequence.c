@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "marks.h"
+
 /* A jump of a 32-bit number that is no gap but a new beginning; and one that needs a newer time. */
 enum { LEAP = 1 << 30, FAR = 1 << 20 };
 
@@ -58,54 +60,10 @@ static uint64_t mark_of(const pp_numbers *message)
 {
     uint64_t mark = (uint64_t)message->seq * 0x9e3779b97f4a7c15;
     mark += (uint64_t)message->time_ns * 0xd1b54a32d192ed03;
-    mark += (uint64_t)(message->boot + (message->count << 20)) * 0x8cb92ba72f3d8dd7;
+    mark += ((uint64_t)message->boot + ((uint64_t)message->count << 20)) * 0x8cb92ba72f3d8dd7;
     mark ^= message->content;
     mark = (mark ^ mark >> 32) * 0xd6e8feb86659fd93;
     return (mark ^ mark >> 29) | 1;
-}
-
-enum { TABLE = 2 * PP_RECENT }; /* half full at most: linear probing is short */
-
-/* Where a mark is, or the empty place where it would be put. */
-static uint64_t *place_of(uint64_t *table, uint64_t mark)
-{
-    size_t at = (mark >> 1) % TABLE;
-    while (table[at] && table[at] != mark)
-        at = (at + 1) % TABLE;
-    return &table[at];
-}
-
-/* Among the PP_RECENT newest for sure, among as many before them by chance. */
-static bool is_recent(pp_sequence *sequence, uint64_t mark)
-{
-    return *place_of(sequence->marks[0], mark) || *place_of(sequence->marks[1], mark);
-}
-
-static void remember(pp_sequence *sequence, uint64_t mark)
-{
-    if (sequence->marked == PP_RECENT) {
-        sequence->young = !sequence->young;
-        memset(sequence->marks[sequence->young], 0, sizeof sequence->marks[0]);
-        sequence->marked = 0;
-    }
-    *place_of(sequence->marks[sequence->young], mark) = mark;
-    sequence->marked++;
-}
-
-void pp_sequence_remember(pp_sequence *sequence, uint64_t mark)
-{
-    if (!is_recent(sequence, mark))
-        remember(sequence, mark);
-}
-
-void pp_sequence_learn(pp_sequence *sequence, const pp_sequence *from)
-{
-    for (int k = 0; k < 2; k++)
-        for (int i = 0; i < TABLE; i++) {
-            uint64_t mark = from->marks[(from->young + 1 + k) % 2][i];
-            if (mark)
-                pp_sequence_remember(sequence, mark);
-        }
 }
 
 static bool other_boot(const pp_sequence *sequence, const pp_numbers *message)
@@ -188,20 +146,21 @@ static void begin_at(pp_sequence *sequence, const pp_numbers *message)
     sequence->boot = message->boot;
 }
 
-pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *lost)
+pp_order pp_sequence_take(pp_sequence *sequence, pp_marks *marks, pp_numbers *message,
+                          int64_t *lost)
 {
-    PP_ASSERT(message->count >= 1 && message->seq >= 0);
+    PP_ASSERT(marks && message->count >= 1 && message->seq >= 0);
     uint64_t mark = mark_of(message);
     unroll(sequence, message);
     *lost = 0;
-    if (is_recent(sequence, mark))
+    if (pp_marks_know(marks, mark, message->again))
         return PP_ORDER_DUPLICATE;
     pp_order order = classify(sequence, message, lost);
     if (order == PP_ORDER_DUPLICATE)
         return order;
     if (order == PP_ORDER_RESTART || sequence->next < 0)
         begin_at(sequence, message);
-    remember(sequence, mark);
+    pp_marks_add(marks, mark);
     if (order == PP_ORDER_LATE)
         return order;
     if (message->seq > sequence->next) {

@@ -19,12 +19,9 @@ typedef struct pp_numbers {
 void pp_sequence_start(pp_sequence *sequence);
 /* Judges numbers [seq, seq + count) and takes note of them. *lost changes by the numbers now
  * missing. A message is dropped as a duplicate only when that very one is among the PP_RECENT
- * newest, or when it was sent before and its number under its boot number came: what cannot be
- * told is taken. */
-pp_order pp_sequence_take(pp_sequence *sequence, pp_numbers *message, int64_t *lost);
-/* Takes note of the messages that came elsewhere. */
-void pp_sequence_learn(pp_sequence *sequence, const pp_sequence *from);
-/* Takes note of a mark (not 0). */
-void pp_sequence_remember(pp_sequence *sequence, uint64_t mark);
+ * newest, or when it was sent before and is among the PP_DEEP newest or its number under its boot
+ * number came: what cannot be told is taken. */
+pp_order pp_sequence_take(pp_sequence *sequence, pp_marks *marks, pp_numbers *message,
+                          int64_t *lost);
 
 #endif

@@ -73,6 +73,7 @@ static void free_stream(pp_stream *stream)
     pthread_cond_destroy(&stream->news);
     pthread_mutex_destroy(&stream->lock);
     pthread_mutex_destroy(&stream->taking);
+    pp_marks_free(stream->decoder.marks);
     free(stream->about);
     free(stream);
 }
@@ -87,7 +88,8 @@ pp_stream *pp_stream_new(const pp_stream_config *config)
     stream->capacity = (config->capacity + PAGE_ROWS - 1) / PAGE_ROWS * PAGE_ROWS;
     if (stream->capacity / 4 < own.room)
         own.room = (int)(stream->capacity / 4);
-    pp_decoder_start(&stream->decoder, &own);
+    pp_marks *marks = pp_marks_new();
+    pp_decoder_start(&stream->decoder, &own, marks);
     stream->room = own.room;
     stream->channels = own.channels;
     stream->references = 1;
@@ -96,7 +98,7 @@ pp_stream *pp_stream_new(const pp_stream_config *config)
     pp_monotonic(&stream->news);
     for (int column = 0; column < FIRST_CHANNEL + config->channels; column++) {
         stream->column[column] = map_twice(column_bytes(stream));
-        if (!stream->column[column]) {
+        if (!stream->column[column] || !marks) {
             free_stream(stream);
             return NULL;
         }
@@ -124,10 +126,11 @@ void pp_stream_copy_decoder(pp_stream *stream, pp_decoder *copy)
     pthread_mutex_unlock(&stream->taking);
 }
 
-void pp_stream_learn(pp_stream *stream, const pp_decoder *from)
+void pp_stream_learn(pp_stream *stream, const pp_decoder *from, const void *marks, size_t count)
 {
     pthread_mutex_lock(&stream->taking);
     pp_decoder_learn(&stream->decoder, from);
+    pp_marks_learn(stream->decoder.marks, marks, count);
     pthread_mutex_unlock(&stream->taking);
 }
 
@@ -135,8 +138,7 @@ void pp_stream_learn(pp_stream *stream, const pp_decoder *from)
 static size_t describe_segment(const void *context, uint8_t *out, size_t room)
 {
     const pp_stream *stream = context;
-    return pp_decoder_describe(&stream->decoder, stream->about, stream->about_length, false, out,
-                               room);
+    return pp_decoder_describe(&stream->decoder, stream->about, stream->about_length, out, room);
 }
 
 static int begin_journal(pp_stream *stream, pp_journal *journal, const void *about, size_t length)

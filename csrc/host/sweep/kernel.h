@@ -12,6 +12,7 @@ typedef struct pp_case {
     long index, samples;
     int substeps;
     pp_kinds kinds;
+    double *end; /* pp_run of the scalar build: the state at the end */
 } pp_case;
 
 enum { PP_LANES_MAX = 32, PP_OUTPUTS_MAX = 32 };
@@ -22,7 +23,9 @@ typedef struct pp_block {
     int count;
     const pp_reduced *outputs;
     int output_count;
-    double *results; /* indexed by case and output */
+    const int *places; /* of each output among the results of its case */
+    int width;         /* results of a case */
+    double *results;   /* indexed by case and place */
     pp_trace trace;
     const int *stop; /* set by another thread; read atomically */
 } pp_block;

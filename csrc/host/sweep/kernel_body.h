@@ -68,12 +68,14 @@ static void transpose(const pp_block *b, int group, pp_model *model)
         }
 }
 
-/* Poisons the outputs of lanes whose state is not finite, as a single run refuses them. */
-static void poison(pp_sink *sink, int group, const pp_run *x)
+/* The states at the end, of each case its own. */
+static void transpose_back(const pp_block *b, const pp_run *x)
 {
-    const pp_real doubt = pp_run_doubt(x);
-    for (int o = 0; o < sink->block->output_count; o++)
-        sink->sum[o][group] += doubt;
+    for (int c = 0; c < b->count; c++) {
+        const pp_real *lanes = (const pp_real *)&x[c / PP_LANES];
+        for (size_t f = 0; f < sizeof *x / sizeof(pp_real); f++)
+            b->cases[c]->end[f] = (double)lanes[f][c % PP_LANES];
+    }
 }
 
 /* Settling time so far: the end of the last period that began with the speed out of its band. */
@@ -163,11 +165,10 @@ bool PP_KERNEL(const pp_block *b)
     }
     if (!pp_follow(&course, m, x, &sink))
         return false;
-    for (int g = 0; g < PP_GROUPS; g++)
-        poison(&sink, g, &x[g]);
+    transpose_back(b, x);
     for (int c = 0; c < b->count; c++)
         for (int o = 0; o < b->output_count; o++)
-            b->results[b->cases[c]->index * b->output_count + o] = finish(
+            b->results[b->cases[c]->index * b->width + b->places[o]] = finish(
                 b->outputs[o], (double)sink.sum[o][c / PP_LANES][c % PP_LANES], first->samples);
     return true;
 }

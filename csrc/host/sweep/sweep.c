@@ -3,6 +3,8 @@
 #define _POSIX_C_SOURCE 200809L
 #include "polepair/sweep.h"
 
+#include "polepair/warnings.h"
+
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -78,7 +80,10 @@ bool pp_sweep_force_isa(const char *name)
 struct pp_sweep_job {
     pp_sweep sweep;
     pp_machine nominal;
-    int channels[2 * PP_SWEEP_OUTPUTS_MAX]; /* of outputs and trace */
+    int channels[2 * PP_SWEEP_OUTPUTS_MAX];   /* of outputs and trace */
+    pp_reduced outputs[PP_SWEEP_OUTPUTS_MAX]; /* of the kernels */
+    int places[PP_SWEEP_OUTPUTS_MAX];         /* theirs among the sweep's */
+    int output_count;
     const lanes *lanes;
     pthread_t thread[THREADS_MAX];
     int threads, running;
@@ -93,6 +98,9 @@ struct pp_sweep_job {
 typedef struct pp_batch {
     pp_case cases[CHUNK];
     pp_twin twins[CHUNK];
+    pp_params params[CHUNK];
+    pp_machine machines[CHUNK];
+    pp_run ends[CHUNK];
     bool taken[CHUNK];
     int count;
 } pp_batch;
@@ -127,15 +135,15 @@ static pp_status case_params(const pp_sweep *s, long index, pp_params *params, i
 static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
 {
     const pp_sweep *s = &job->sweep;
-    pp_params params;
-    pp_machine machine;
+    pp_params *params = &batch->params[batch->count];
+    pp_machine *machine = &batch->machines[batch->count];
     pp_twin *twin = &batch->twins[batch->count];
     int bad = -1;
-    pp_status status = case_params(s, index, &params, &bad);
+    pp_status status = case_params(s, index, params, &bad);
     if (status == PP_OK)
-        status = pp_machine_derive(&params, &machine);
+        status = pp_machine_derive(params, machine);
     if (status == PP_OK)
-        status = pp_twin_setup_machine(&params, &machine, s->retune ? NULL : &job->nominal, twin);
+        status = pp_twin_setup_machine(params, machine, s->retune ? NULL : &job->nominal, twin);
     const long samples = status == PP_OK ? pp_twin_samples(s->t_end, twin->period) : 0;
     if (samples < 0 || (s->trace.count > 0 && samples / s->trace.every >= s->trace.rows))
         status = PP_ARGUMENT;
@@ -151,6 +159,7 @@ static void prepare(const pp_sweep_job *job, pp_batch *batch, long index)
         .samples = samples,
         .substeps = twin->substeps,
         .kinds = twin->kinds,
+        .end = (double *)&batch->ends[batch->count],
     };
     c->kinds.features = pp_twin_features(twin, job->channels, s->output_count + s->trace.count);
     batch->taken[batch->count++] = false;
@@ -174,14 +183,47 @@ static int gather(pp_batch *batch, int width, const pp_case **block)
     return count;
 }
 
-/* A run that left the finite numbers is refused. */
-static void judge(const pp_sweep *s, const pp_case *c, bool ended)
+/* The run of a case at its end, which is at place i of the batch. */
+static pp_state end_of(const pp_batch *batch, long i)
 {
+    return (pp_state){.run = batch->ends[i], .sample = batch->cases[i].samples};
+}
+
+/* A run that its model does not hold for is refused, as a single one is. */
+static pp_status judge(const pp_sweep_job *job, const pp_batch *batch, const pp_case *c)
+{
+    const long i = c - batch->cases;
+    const pp_state end = end_of(batch, i);
+    const double *results = &job->sweep.results[c->index * job->sweep.output_count];
     bool finite = true;
-    for (int o = 0; ended && o < s->output_count; o++)
-        finite = finite && isfinite(s->results[c->index * s->output_count + o]);
-    if (!ended || !finite)
-        refuse(s, c->index, ended ? PP_DIVERGED : PP_CANCELLED, -1);
+    for (int o = 0; o < job->output_count; o++)
+        finite = finite && isfinite(results[job->places[o]]);
+    const pp_status status = pp_twin_judge(&batch->twins[i], &end);
+    return status == PP_OK && !finite ? PP_DIVERGED : status;
+}
+
+/* The doubts about a case, where they are among the outputs. */
+static void warn(const pp_sweep *s, const pp_batch *batch, const pp_case *c)
+{
+    const long i = c - batch->cases;
+    const pp_state end = end_of(batch, i);
+    const pp_ended run = {.params = &batch->params[i],
+                          .machine = &batch->machines[i],
+                          .twin = &batch->twins[i],
+                          .state = &end};
+    for (int o = 0; o < s->output_count; o++)
+        if (s->outputs[o].reducer == PP_WARNED)
+            s->results[c->index * s->output_count + o] = pp_run_warnings(&run);
+}
+
+static void finish_case(const pp_sweep_job *job, const pp_batch *batch, const pp_case *c,
+                        bool ended)
+{
+    const pp_status status = ended ? judge(job, batch, c) : PP_CANCELLED;
+    if (status != PP_OK)
+        refuse(&job->sweep, c->index, status, -1);
+    else
+        warn(&job->sweep, batch, c);
 }
 
 static void run_chunk(pp_sweep_job *job, pp_batch *batch)
@@ -193,15 +235,17 @@ static void run_chunk(pp_sweep_job *job, pp_batch *batch)
         const pp_block block = {
             .cases = cases,
             .count = count,
-            .outputs = s->outputs,
-            .output_count = s->output_count,
+            .outputs = job->outputs,
+            .output_count = job->output_count,
+            .places = job->places,
+            .width = s->output_count,
             .results = s->results,
             .trace = s->trace,
             .stop = &job->stop,
         };
         bool ended = job->lanes->run(&block);
         for (int i = 0; i < count; i++)
-            judge(s, cases[i], ended);
+            finish_case(job, batch, cases[i], ended);
         if (ended)
             __atomic_fetch_add(&job->done, count, __ATOMIC_RELAXED);
     }
@@ -282,6 +326,19 @@ static void assert_sweep(const pp_sweep *s)
         PP_ASSERT(s->trace.channels[c] >= 0 && s->trace.channels[c] < PP_CHANNEL_COUNT);
 }
 
+/* The outputs that the kernels are asked for; warnings are none of theirs. */
+static void take_outputs(pp_sweep_job *job)
+{
+    const pp_sweep *s = &job->sweep;
+    for (int o = 0; o < s->output_count; o++) {
+        job->channels[o] = s->outputs[o].channel;
+        if (s->outputs[o].reducer == PP_WARNED)
+            continue;
+        job->outputs[job->output_count] = s->outputs[o];
+        job->places[job->output_count++] = o;
+    }
+}
+
 pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
 {
     assert_sweep(sweep);
@@ -290,8 +347,7 @@ pp_sweep_job *pp_sweep_start(const pp_sweep *sweep)
         return NULL;
     job->sweep = *sweep;
     job->lanes = &choose()->mode[sweep->mode];
-    for (int o = 0; o < sweep->output_count; o++)
-        job->channels[o] = sweep->outputs[o].channel;
+    take_outputs(job);
     for (int c = 0; c < sweep->trace.count; c++)
         job->channels[sweep->output_count + c] = sweep->trace.channels[c];
     bool tuned = sweep->retune || pp_machine_derive(sweep->base, &job->nominal) == PP_OK;

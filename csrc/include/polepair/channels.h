@@ -33,7 +33,8 @@ const pp_channel_info *pp_channel_at(int i);
 int pp_channel_find(const char *name);
 
 /* How a channel over a run becomes one number. PEAK: largest magnitude. SETTLE (omega_m only):
- * time [s] after which the speed stays within 2 % of its final reference. */
+ * time [s] after which the speed stays within 2 % of its final reference. WARNED (omega_m only):
+ * the doubts of warnings.def, bit 1 << pp_warning each. */
 typedef enum pp_reducer {
     PP_FINAL,
     PP_MEAN,
@@ -42,6 +43,7 @@ typedef enum pp_reducer {
     PP_MOST,
     PP_PEAK,
     PP_SETTLE,
+    PP_WARNED,
     PP_REDUCER_COUNT
 } pp_reducer;
 

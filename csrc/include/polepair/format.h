@@ -10,7 +10,6 @@ enum {
     PP_KEYS_MAX = PP_STREAM_CHANNELS_MAX + 8, /* channels and what else a message says */
     PP_NAME_MAX = 48,                         /* bytes, with the 0 at the end */
     PP_GAPS_MAX = 64,
-    PP_RECENT = 1024, /* messages that are known again: more than a broker keeps under way */
     PP_ALIASES_MAX = 256,
     PP_ROOM_MAX = 65535 /* rows of a message */
 };
@@ -72,8 +71,7 @@ typedef struct pp_stream_config {
 /* NULL, or what is wrong with a configuration (capacity apart). */
 const char *pp_config_fault(const pp_stream_config *config);
 
-/* Sequence numbers seen: everything from first to next but the gaps, the newest 64 of them; and the
- * newest messages themselves, by a mark each. */
+/* Sequence numbers seen: everything from first to next but the gaps, the newest 64 of them. */
 typedef struct pp_sequence {
     int64_t next;  /* -1: nothing yet */
     int64_t first; /* since the device started */
@@ -83,9 +81,6 @@ typedef struct pp_sequence {
     int64_t sure; /* numbers from here on are known one by one; gaps below were given up */
     int64_t boot; /* of the device; -1: it tells none */
     int64_t time; /* under which the newest number came [ns] */
-    uint64_t marks[2]
-                  [2 * PP_RECENT]; /* hash tables of messages, 0: none; one fills, then the other */
-    int young, marked;             /* which one fills; marks in it, up to PP_RECENT */
 } pp_sequence;
 
 #endif

@@ -41,8 +41,8 @@ int pp_stream_set_journal(pp_stream *stream, pp_journal *journal, const void *ab
 int pp_stream_reformat(pp_stream *stream, const pp_stream_config *config);
 /* All that decoding depends on, as it is now. */
 void pp_stream_copy_decoder(pp_stream *stream, pp_decoder *copy);
-/* As pp_decoder_learn. */
-void pp_stream_learn(pp_stream *stream, const pp_decoder *from);
+/* As pp_decoder_learn, and as pp_marks_learn. */
+void pp_stream_learn(pp_stream *stream, const pp_decoder *from, const void *marks, size_t count);
 
 /* How a message came: an old one that the broker keeps for everybody; once more, because it was not
  * acknowledged. */

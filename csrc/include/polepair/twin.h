@@ -41,6 +41,11 @@ pp_status pp_twin_setup_machine(const pp_params *params, const pp_machine *machi
                                 const pp_machine *nominal, pp_twin *twin);
 /* At rest, no current. */
 void pp_twin_start(const pp_twin *twin, pp_state *state);
+/* What the controller sees. */
+pp_seen pp_twin_sense(const pp_twin *twin, const pp_run *run);
+/* PP_OK, or why the state is none that the model holds for: PP_DIVERGED where it is not finite,
+ * PP_SPEED_HIGH, PP_SIX_STEP_DRIVEN, PP_SIX_STEP_BACKWARDS. */
+pp_status pp_twin_judge(const pp_twin *twin, const pp_state *state);
 /* The reference and load that the parameters ask for at the state's sample. */
 pp_input pp_twin_scenario(const pp_twin *twin, const pp_state *state);
 /* One control period: the controller samples, *out (may be NULL) gets every channel, the machine
@@ -84,8 +89,7 @@ typedef struct pp_rows_wanted {
 } pp_rows_wanted;
 
 /* Rows under the twin's scenario: row r is taken at sample start + r * every, and the machine moves
- * on after each row but, where `stop` is set, the last. PP_DIVERGED if a value is not finite at the
- * end. */
+ * on after each row but, where `stop` is set, the last. Its end is judged by pp_twin_judge. */
 pp_status pp_twin_run(const pp_twin *twin, pp_state *state, const pp_rows_wanted *wanted);
 /* Same for periods of an adaptive twin with several rows in each, the ones between the samples from
  * the continuous extension of the steps; where `stop` is set, one more row at the end. PP_ARGUMENT

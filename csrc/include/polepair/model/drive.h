@@ -50,6 +50,7 @@ typedef struct pp_run {
 #include "polepair/parts.def"
     } control;
     pp_energy energy;
+    pp_extremes extremes;
     pp_real step; /* of the adaptive integration [s], 0 at the start */
 } pp_run;
 

@@ -1,4 +1,5 @@
-/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with EMF feed-forward. */
+/* polepair/model/duty.h: duty of a six-step drive, fixed or by a speed PI with EMF feed-forward,
+ * lowered to what the current limit leaves. */
 #ifndef POLEPAIR_DUTY_H
 #define POLEPAIR_DUTY_H
 
@@ -23,14 +24,11 @@ PP_INLINE pp_command pp_duty_control(const pp_duty *c, pp_duty_state *x, const p
 {
     (void)features;
     const pp_real error = omega_ref - seen->omega_m;
-    const pp_real asked = c->kp * error + x->integrator + c->back_emf * omega_ref;
-    const pp_real duty = pp_clamp(asked, pp_set(0), pp_set(1));
+    const pp_real wanted = c->kp * error + x->integrator + c->back_emf * omega_ref;
+    const pp_real asked = pp_select(c->closed > PP_R(0), wanted, c->fixed);
+    const pp_real duty = pp_clamp(asked, seen->duty_least, seen->duty_most);
     x->integrator += c->ki * (error + (duty - asked) * c->kp_inv);
-    return (pp_command){
-        .ud = pp_set(0),
-        .uq = pp_set(0),
-        .duty = pp_select(c->closed > PP_R(0), duty, c->fixed),
-    };
+    return (pp_command){.ud = pp_set(0), .uq = pp_set(0), .duty = duty};
 }
 
 #endif

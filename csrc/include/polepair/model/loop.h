@@ -59,6 +59,7 @@ PP_INLINE long PP_IN_LOOP(sample)(const pp_kinds *kinds, const pp_model *m, pp_r
     const pp_real speed_ref = pp_ramp_at(&m->reference, due->sample);
     const pp_run before = *x;
     PP_OF(held) held;
+    PP_OF(watch)(on->m, on->x, &seen, due->lanes, &x->extremes);
     const pp_command command =
         pp_control_step(kinds->control, m, x, &seen, speed_ref, kinds->features);
     PP_OF(hold)(on->m, on->x, command, load, &held);

@@ -35,9 +35,16 @@ PP_INLINE pp_energy pp_energy_none(void)
 
 /* What the controller sees of the machine at a sample. */
 typedef struct pp_seen {
-    pp_real id, iq;  /* currents in the rotor frame [A]; six-step leaves them 0 */
-    pp_real omega_m; /* mechanical speed [rad/s] */
+    pp_real id, iq;                /* currents in the rotor frame [A]; six-step leaves them 0 */
+    pp_real omega_m;               /* mechanical speed [rad/s] */
+    pp_real duty_least, duty_most; /* duties that the current limit leaves (six-step) */
 } pp_seen;
+
+/* What a run has gone through at its samples, for the doubts at its end (warnings.def). */
+typedef struct pp_extremes {
+    pp_real current; /* the largest of those that i_max limits, squared [A^2]; six-step: of those
+                        that came near it */
+} pp_extremes;
 
 /* What the controller wants held over the coming period. */
 typedef struct pp_command {

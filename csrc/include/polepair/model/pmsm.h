@@ -107,7 +107,22 @@ PP_INLINE pp_pmsm_state pp_pmsm_start(void)
 
 PP_INLINE pp_seen pp_pmsm_sense(const pp_pmsm *m, const pp_pmsm_state *x)
 {
-    return (pp_seen){.id = x->d * m->Ld_inv, .iq = x->q * m->Lq_inv, .omega_m = x->w * m->from_w};
+    return (pp_seen){
+        .id = x->d * m->Ld_inv,
+        .iq = x->q * m->Lq_inv,
+        .omega_m = x->w * m->from_w,
+        .duty_least = pp_set(0),
+        .duty_most = pp_set(1),
+    };
+}
+
+PP_INLINE void pp_pmsm_watch(const pp_pmsm *m, const pp_pmsm_state *x, const pp_seen *seen,
+                             pp_mask due, pp_extremes *of)
+{
+    (void)due;
+    (void)m;
+    (void)x;
+    of->current = pp_max(seen->id * seen->id + seen->iq * seen->iq, of->current);
 }
 
 /* The inverter holds the voltage asked for; T: load torque [N m]. */

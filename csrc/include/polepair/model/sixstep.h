@@ -31,6 +31,11 @@ typedef struct pp_sixstep {
     pp_real Udc, Vd;                    /* bus voltage, drop of a diode [V] */
     pp_real load_viscous, load_coulomb; /* the load's share of the two frictions */
     pp_real step;                       /* RK4 step [s] */
+    pp_real span_max;                   /* i_high - i_low at the current limit: 2 i_max [A] */
+    pp_real span_free;    /* what no duty takes to the limit in a period, squared [A^2] */
+    pp_real L_per_period; /* [ohm] */
+    pp_real Udc_inv;      /* [1/V] */
+    pp_real period;       /* of the control [s] */
 } pp_sixstep;
 
 typedef struct pp_sixstep_state {
@@ -141,10 +146,59 @@ PP_INLINE pp_sixstep_state pp_sixstep_start(void)
     };
 }
 
+/* Square of twice the current that the limit is about: of the phase which the other two share. */
+PP_INLINE pp_real pp_sixstep_span(const pp_sixstep_state *x)
+{
+    const pp_real both = x->i_span + x->i_out;
+    return both * both;
+}
+
+/* Duties that take the current to its limits, and not beyond, by the end of the coming period. Two
+ * bounds hold it from above: one for i_span alone, which is what is left once the outgoing current
+ * is extinguished, and one for both while that flows; r is taken at the period's end. */
+PP_INLINE void pp_sixstep_limit(const pp_sixstep *m, const pp_sixstep_state *x, pp_seen *seen)
+{
+    const pp_real e = m->ke * x->omega_m;
+    const pp_real both = x->i_span + x->i_out;
+    const pp_real turned = x->phi + m->p * x->omega_m * m->period;
+    const pp_real r = PP_R(1) - PP_SECTOR_SLOPE * pp_min(turned, pp_set(PP_SECTOR));
+    const pp_real held = e + e + m->R * x->i_span;
+    const pp_real least = held - m->L_per_period * (m->span_max + x->i_span);
+    const pp_real alone = held + m->L_per_period * (m->span_max - x->i_span);
+    const pp_real free = e + e + m->R * both + m->L_per_period * (m->span_max - both) +
+                         PP_R(2.0 / 3) * (m->Vd + e * r);
+    const pp_mask high_out = x->parity > PP_R(0);
+    const pp_real shared =
+        pp_select(high_out, PP_R(1.5) * free, PP_R(0.75) * free + PP_R(0.5) * m->Udc);
+    const pp_mask conducts = x->active > PP_R(0);
+    const pp_real most = pp_select(conducts, pp_min(alone, shared), alone);
+    seen->duty_least = pp_clamp(least * m->Udc_inv, pp_set(0), pp_set(1));
+    seen->duty_most = pp_clamp(most * m->Udc_inv, pp_set(0), pp_set(1));
+}
+
 PP_INLINE pp_seen pp_sixstep_sense(const pp_sixstep *m, const pp_sixstep_state *x)
 {
-    (void)m;
-    return (pp_seen){.id = pp_set(0), .iq = pp_set(0), .omega_m = x->omega_m};
+    pp_seen seen = {
+        .id = pp_set(0),
+        .iq = pp_set(0),
+        .omega_m = x->omega_m,
+        .duty_least = pp_set(0),
+        .duty_most = pp_set(1),
+    };
+    if (pp_any(pp_sixstep_span(x) > m->span_free))
+        pp_sixstep_limit(m, x, &seen);
+    return seen;
+}
+
+PP_INLINE void pp_sixstep_watch(const pp_sixstep *m, const pp_sixstep_state *x, const pp_seen *seen,
+                                pp_mask due, pp_extremes *of)
+{
+    (void)seen;
+    const pp_real span = pp_sixstep_span(x);
+    if (pp_any(span > m->span_free)) {
+        const pp_real square = pp_max(PP_R(0.25) * span, of->current);
+        of->current = pp_select(due, square, of->current);
+    }
 }
 
 /* The inverter holds the duty asked for; T: load torque [N m]. */

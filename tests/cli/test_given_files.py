@@ -106,7 +106,7 @@ def test_a_run_is_replayed_and_the_estimator_says_what_it_lacks(runs):
 
 
 def test_a_sweep_that_is_none(runs):
-    assert "a run, expected a sweep" in refused("report", M, "--sweep", runs / "good.parquet")
+    assert "not a sweep but a run" in refused("report", M, "--sweep", runs / "good.parquet")
     assert "bin.npz" in refused("report", M, "--sweep", runs / "bin.npz")
 
 
