@@ -65,9 +65,13 @@ static PyObject *stream_push(PyObject *object, PyObject *const *args, Py_ssize_t
         return PyErr_Format(PyExc_TypeError, "push() takes a message, its arrival [ns] and flags");
     bool timed = count > 1 && args[1] != Py_None;
     long long arrival = timed ? PyLong_AsLongLong(args[1]) : pp_now_ns();
+    if (arrival == -1 && PyErr_Occurred()) /* before anybody's __index__ is called */
+        return NULL;
     long flags = count > 2 ? PyLong_AsLong(args[2]) : 0;
+    if (flags == -1 && PyErr_Occurred())
+        return NULL;
     pp_stream *stream = own_stream(object);
-    if (!stream || PyErr_Occurred() || PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0)
+    if (!stream || PyObject_GetBuffer(args[0], &view, PyBUF_SIMPLE) < 0)
         return NULL;
     bool kept = pp_stream_push(stream, view.buf, (size_t)view.len, arrival, (int)flags);
     PyBuffer_Release(&view);

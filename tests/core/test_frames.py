@@ -75,3 +75,18 @@ def test_a_field_behind_the_data_is_refused(at):
     layout = (b"PK", (at, 8), (10, 4), (14, 4), (18, 2), (20, 1), 24, 4)
     with pytest.raises(ValueError, match="layout: expected fields"):
         _core.Stream(3, 1, [], [], [1.0], layout, 10, 1000, False, 1.0)
+
+
+class Whole:
+    """A number by its __index__, which is somebody else's code."""
+
+    def __index__(self):
+        return 0
+
+
+@pytest.mark.parametrize("arguments", [(1 << 64, Whole()), (-1 << 64, Whole()), (0, 1 << 64), (Whole(), 1 << 64)])
+def test_a_push_with_numbers_that_do_not_fit(arguments):
+    stream = _core.Stream(0, 2, [("a", 0), ("b", 1)], [], [1.0, 1.0], None, 10, 1000, False, 1.0)
+    with pytest.raises(OverflowError):
+        stream.push(b"", *arguments)
+    assert not stream.push(b"", Whole(), Whole())
