@@ -171,7 +171,7 @@ def torque_speed(m, point=None, width: float = HALF):
     bar = fig.colorbar(filled, ax=ax, pad=0.02, aspect=28, format=lambda v, _: f"{100 * v:.0f} %", ticks=levels)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=10, colors=INK, length=0)
-    _limit(ax, m, unit, speed, torque)
+    _limit(ax, m, unit, torque)
     if point is not None:
         ax.plot(
             point[0] * RPM,
@@ -190,7 +190,7 @@ def torque_speed(m, point=None, width: float = HALF):
     return fig
 
 
-def _limit(ax, m, unit, speed, torque):
+def _limit(ax, m, unit, torque):
     """The limit: solid where the controller gets there, dashed and hatched where that needs field weakening."""
     beyond = np.asarray(getattr(m, "needs_field_weakening", np.zeros(m.torque.shape, bool)), bool)
     beyond = np.broadcast_to(beyond, m.torque.shape)
@@ -206,7 +206,9 @@ def _limit(ax, m, unit, speed, torque):
     from matplotlib import rc_context
 
     with rc_context({"hatch.color": "#ffffff", "hatch.linewidth": 1.0}):
-        ax.contourf(speed, torque, beyond.astype(float), levels=[0.5, 1.5], colors="#ffffff66", hatches=["//"])
+        low = np.where(beyond, torque, np.inf).min(axis=0) if reach is None else held
+        for look in ({"facecolor": "#ffffff66"}, {"facecolor": "none", "hatch": "//"}):
+            ax.fill_between(m.omega_m * RPM, low, line, where=beyond.any(axis=0), linewidth=0, **look)
         ax.fill_between([], [], facecolor="#9fb3c8", hatch="///", linewidth=0, label="needs field weakening")
 
 

@@ -91,10 +91,14 @@ def test_what_was_not_compared_gets_no_tick(motor, run, tmp_path):
     assert checks.checks_of(motor, empty)[0] == (False, "Run: no samples")
 
 
-def test_warnings_of_a_run_are_lines_of_the_page(motor, run, tmp_path):
-    doubted = changed(run)
-    doubted.warnings = ["reference 4000 rpm not reached: voltage limit"]
-    assert "<li class=bad>Run: reference 4000 rpm not reached: voltage limit</li>" in written(tmp_path, motor, doubted)
+def test_warnings_of_a_run_are_lines_of_the_page(tmp_path):
+    fast = pp.load(MOTOR)
+    fast.set("control.speed_ref", 2094.0)
+    doubted = pp.Twin(fast).run(0.3)
+    text = written(tmp_path, fast, doubted)
+    assert len(doubted.warnings) > 0
+    assert all(f"<li class=bad>Run: {html.escape(str(w))}</li>" in text for w in doubted.warnings)
+    assert of(checks.checks_of(fast, doubted), "Run: speed").good is False
 
 
 def test_a_sweep_with_refusals_is_told(motor, table, tmp_path):
