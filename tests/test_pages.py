@@ -26,7 +26,11 @@ def test_example(root, tmp_path, name):
 
 def as_one_script(page) -> str:
     """The blocks of a page in their order; what a page starts in the background ends with it."""
-    script = ["set -euo pipefail", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
+    script = [
+        "set -euo pipefail",
+        "" if page.name == "README.md" else ". .venv/bin/activate",
+        "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT",
+    ]
     for block in blocks(page):
         script.append(f"echo '== {page.name}:{block.line}'")
         if block.language == "sh":

@@ -75,18 +75,19 @@ class Commands(click.Group):
 
 @contextlib.contextmanager
 def _signals():
-    """Inside, SIGTERM is a Ctrl-C, and a thread that fails is a line."""
-    before = threading.excepthook
+    """Inside, SIGTERM is a Ctrl-C, and a thread that fails is a line; behind it all is as it was."""
+    hook = threading.excepthook
     threading.excepthook = lambda failed: _defect(failed.exc_value)
-    mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if mine:
+    mine = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in mine}
+    if before.get(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
-        threading.excepthook = before
-        if mine:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        threading.excepthook = hook
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_) -> None:

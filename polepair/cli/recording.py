@@ -246,9 +246,9 @@ class Recording:
 def record(url, out, stream, seconds, keep, as_json, **given):
     """Keeps what comes from URL: mqtt://host/asset. Nothing acknowledged is lost if this is killed.
 
-    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored, the disk is full, or all that
-    came was refused; 2 when it could not begin. Where the store knows the stream already it waits for a broker that is
-    not there yet.
+    SIGTERM and Ctrl-C end it well. The exit code is 1 when something could not be stored, the disk is full, all that
+    came was refused, or no broker lets it in; 2 for a mistake in the command line. Where the store knows the stream
+    already it waits for a broker that is not there yet.
     """
     kept = _seconds(keep) if keep else None
     known = None if given["channels"] else _known(out, stream)

@@ -6,6 +6,7 @@ import numpy as np
 from ..errors import Interrupted, nearest
 from ..run.saved import writable
 from ..run.twin import ALL, Twin, period_count
+from ..run.warnings import codes
 from .common import FILE, JSON, RPM, SET, Progress, chosen_motor, say, tell
 from .typed import Typed
 
@@ -191,12 +192,16 @@ def _best(table, column: str, largest: bool) -> list[str]:
     names = [n for n in table.names if n != "status"]
     rows = [["case", *(f"{n} [{table.unit(n)}]" if table.unit(n) not in ("", "1") else n for n in names)]]
     for k in ran[order[:BEST]]:
-        rows.append([str(k), *(f"{table[n][k]:.6g}" for n in names)])
+        rows.append([str(k), *(_cell(n, table[n][k]) for n in names)])
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     lines = ["  " + "  ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)) for cells in rows]
     shown = min(len(ran), BEST)
     told = f"  {shown} of {len(ran)} rows, {'largest' if largest else 'smallest'} {column} first (--sort)"
     return [*lines, f"{told}; nothing was saved: --out FILE keeps them"] if shown else ["  nothing was saved"]
+
+
+def _cell(name: str, value: float) -> str:
+    return " ".join(codes(value)) or "-" if name == "warnings" else f"{value:.6g}"
 
 
 COMMANDS = (run, sweep)

@@ -121,7 +121,7 @@ def test_a_simulation_lasts_a_time_from_0_on():
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} = .*: expected 0"):
             Simulated(pp.Twin(pp.load("outrunner-12s14p")), **wrong)
     for kind in ("yaml", "", 7, None):
-        with pytest.raises(ValueError, match="format = .*: expected one of frame, json"):
+        with pytest.raises(ValueError, match="format: kind = .*: expected one of frame, json"):
             Format(kind)
     with pytest.raises(ValueError, match="expected a dict of columns"):
         pp.replay("x.npz")

@@ -194,8 +194,9 @@ def test_a_plot_of_a_run(tmp_path):
     figure = run.plot(("iq", "omega_m"), tmp_path / "p.png")
     assert (tmp_path / "p.png").stat().st_size > 1000 and len(figure.axes) == 2
     x, y = figure.axes[0].lines[0].get_data()
-    assert np.array_equal(x, run["time"]) and np.array_equal(y, run["iq"])
-    assert figure.axes[1].get_ylabel() == "omega_m\nrad/s" and figure.axes[1].get_xlabel() == "time, s"
+    assert figure.axes[0].get_ylabel() == "iq, mA" and figure.axes[1].get_ylabel() == "omega_m, rpm"
+    assert np.allclose(x, 1e3 * run["time"], rtol=1e-12) and np.allclose(y, 1e3 * run["iq"], rtol=1e-12)
+    assert figure.axes[1].get_xlabel() == "time, ms"
 
 
 @pytest.mark.parametrize("call", ["save", "load"])
