@@ -15,6 +15,7 @@ from ..errors import DivergedError, FileError, plain
 from ..files import replacing
 from ..run import provenance, saved
 from ..run.result import Result
+from .export import exported
 
 RECORD = ("time", "u_alpha", "u_beta", "i_alpha", "i_beta")
 START_ANGLES = 6
@@ -60,11 +61,15 @@ def load_estimate(path, columns) -> Estimate:
 
 @takes(path=PATH)
 def read_record(path) -> dict[str, np.ndarray]:
-    """Columns of a record: .npz with one array per column, .csv with a header, or a saved Result."""
+    """Columns of a record: .npz with one array per column, .csv with a header, a saved Result, or what polepair export
+    wrote of a recording."""
     path = Path(path)
     if not path.exists():
         raise FileError(f"{path}: no such file, expected a record with columns {' '.join(RECORD)}")
     wanted = f"a record with columns {' '.join(RECORD)}"
+    found = exported(path) if path.suffix in (".csv", ".parquet") else None
+    if found is not None:
+        return found
     if path.suffix == ".csv":
         return saved.guarded(path, wanted, saved.read_csv)
     if path.suffix == ".npz":

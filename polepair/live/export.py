@@ -6,6 +6,7 @@ import numpy as np
 
 from ..errors import StoreError
 from ..files import replacing
+from ..run import saved
 from .streams import Rows
 
 WHOLE = ("time", "seq", "arrival")
@@ -24,6 +25,40 @@ def export(channels, parts, path) -> int:
         raise StoreError(f"{path}: unknown kind of file, expected .parquet or .csv")
     with replacing(path) as scratch:
         return writers[path.suffix](scratch, channels, parts)
+
+
+def exported(path) -> dict[str, np.ndarray] | None:
+    """The channels in what `export` wrote, float64, with time in seconds from its first row; None for another file."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return _exported_parquet(path)
+    with open(path, encoding="utf-8", errors="replace") as f:
+        if tuple(f.readline(1 << 16).strip().split(",")[: len(WHOLE)]) != WHOLE:
+            return None
+    columns = saved.guarded(path, "a recording as CSV", saved.read_csv)
+    time = saved.guarded(
+        path, "a recording as CSV", lambda p: np.loadtxt(p, np.int64, delimiter=",", skiprows=1, usecols=0, ndmin=1)
+    )
+    return {"time": seconds(time), **{n: c for n, c in columns.items() if n not in WHOLE}}
+
+
+def _exported_parquet(path) -> dict[str, np.ndarray] | None:
+    saved.need_pyarrow(path)
+    import pyarrow.parquet as pq
+
+    file = saved.guarded(path, "a recording as Parquet", pq.ParquetFile)
+    names = tuple(file.schema_arrow.names)
+    if names[: len(WHOLE)] != WHOLE:
+        return None
+    saved.need_room(path, 16.0 * file.metadata.num_rows * len(names))
+    table = saved.guarded(path, "a recording as Parquet", lambda _: file.read())
+    columns = {n: np.ascontiguousarray(table[n].to_numpy(), dtype=float) for n in names[len(WHOLE) :]}
+    return {"time": seconds(table["time"].to_numpy()), **columns}
+
+
+def seconds(time: np.ndarray) -> np.ndarray:
+    """Whole nanoseconds as seconds from the first."""
+    return 1e-9 * (time - time[:1].sum())
 
 
 def _columns(rows: Rows) -> list[np.ndarray]:

@@ -89,4 +89,4 @@ def test_a_push_with_numbers_that_do_not_fit(arguments):
     stream = _core.Stream(0, 2, [("a", 0), ("b", 1)], [], [1.0, 1.0], None, 10, 1000, False, 1.0)
     with pytest.raises(OverflowError):
         stream.push(b"", *arguments)
-    assert not stream.push(b"", Whole(), Whole())
+    assert stream.push(b"", Whole(), Whole())

@@ -123,7 +123,7 @@ def test_a_simulation_lasts_a_time_from_0_on():
     for kind in ("yaml", "", 7, None):
         with pytest.raises(ValueError, match="format: kind = .*: expected one of frame, json"):
             Format(kind)
-    with pytest.raises(ValueError, match="expected a dict of columns"):
+    with pytest.raises(TypeError, match="expected columns by name in a dict"):
         pp.replay("x.npz")
 
 

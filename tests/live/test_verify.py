@@ -177,3 +177,21 @@ def test_a_store_that_is_being_recorded_is_whole(tmp_path):
 def recorder_place(recorder):
     backlog = recorder.backlog
     return backlog.segment, backlog.offset, backlog.state()[0]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_what_was_exported_is_a_record_again(tmp_path, suffix):
+    """Nanoseconds since 1970 come back as seconds from the first row, to the nanosecond."""
+    from polepair.live.estimation import read_record
+
+    stream = Stream(CHANNELS, "frame")
+    recorder = Recorder(tmp_path / "x.ppdb", stream, "fast")
+    for k in range(4):
+        rows = np.arange(60.0).reshape(20, 3) + k
+        stream.push(frame(rows, 1_790_000_000_123_456_789 + k * 2_000_001, 100_003, 20 * k, encoding="float64"))
+    recorder.close()
+    with Store(tmp_path / "x.ppdb") as store:
+        export(CHANNELS, store.chunks("fast"), tmp_path / f"x{suffix}")
+        kept = store.record("fast")
+    again = read_record(tmp_path / f"x{suffix}")
+    assert list(again) == list(kept) and all(np.array_equal(again[n], kept[n]) for n in kept)
