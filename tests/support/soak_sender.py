@@ -13,6 +13,7 @@ from collections import deque
 from support.publisher import packet, text
 
 WINDOW = 200  # messages under way
+KEEP_ALIVE = 600  # s: the most that the shipped configuration allows; 0, for ever, is refused by mosquitto 2.1
 PATIENCE = 2.0  # s that a socket may block
 DUP = 0x08
 
@@ -106,7 +107,7 @@ class Sender(threading.Thread):
         self._socket = s = self.tls.wrap_socket(s, server_hostname="localhost") if self.tls else s
         login = text(self.user.encode()) + text(self.password.encode()) if self.user else b""
         flags = bytes([0xC2 if self.user else 2])
-        s.sendall(packet(0x10, text(b"MQTT") + b"\4" + flags + b"\0\0" + text(b"device") + login))
+        s.sendall(packet(0x10, text(b"MQTT") + b"\4" + flags + KEEP_ALIVE.to_bytes(2, "big") + text(b"device") + login))
         answer = s.recv(4)
         if len(answer) < 4 or answer[3]:
             raise EOFError

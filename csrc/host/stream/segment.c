@@ -6,7 +6,7 @@
 #include "crc.h"
 
 static const char magic[8] = {'P', 'P', 'J', 'R', 'N', 'L', '0' + PP_JOURNAL_VERSION, '\n'};
-static const char magic_1[8] = "PPJRNL1\n"; /* of version 1: one header, no salt, no descriptions */
+static const char magic_1[] = "PPJRNL1\n"; /* of version 1: one header, no salt, no descriptions */
 
 /* Looking for the next whole record stops after so many times the segment's size was read. */
 enum { PATIENCE = 32 };
@@ -47,7 +47,7 @@ bool pp_segment_open(pp_segment *segment, const uint8_t *bytes, size_t size)
     *segment = (pp_segment){.bytes = bytes, .size = size};
     if (size < PP_SEGMENT_HEADER)
         return false;
-    segment->old = memcmp(bytes, magic_1, sizeof magic_1) == 0;
+    segment->old = memcmp(bytes, magic_1, sizeof magic_1 - 1) == 0;
     for (int k = 0; k < 2 && !segment->old; k++) {
         header copy;
         memcpy(&copy, bytes + (size_t)k * sizeof copy, sizeof copy);
