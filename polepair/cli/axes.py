@@ -28,14 +28,31 @@ def _parted(text: str, form: str):
     name, sign, values = text.partition("=")
     if not sign or not values.strip():
         raise ValueError(f"{plain(text, 200)}: {form}")
-    return parameter(name), values
+    return parameter(name.strip()), values
+
+
+def _numbers(row, texts: list[str]) -> list:
+    """Values of one parameter; in `1000,2000 rpm` the first would be in SI, which nobody means."""
+    values = [_number(row, t) for t in texts]
+    if len({_is_bare(t) for t in texts}) > 1 and not row.choices and row.unit not in ("", "1"):
+        raise ValueError(f"{row.name}={plain(','.join(texts), 100)}: expected a unit on every value, or on none")
+    return values
+
+
+def _is_bare(text: str) -> bool:
+    """Whether a value has no unit behind it."""
+    try:
+        float(text)
+        return True
+    except ValueError:
+        return False
 
 
 def axis(text: str) -> tuple[str, np.ndarray]:
     """NAME=a,b,c or NAME=first:last:count."""
     row, values = _parted(text, FORM)
     if ":" not in values:
-        return row.name, np.array([_number(row, v) for v in values.split(",")], dtype=float)
+        return row.name, np.array(_numbers(row, values.split(",")), dtype=float)
     parts = values.split(":")
     count = _count(parts[2]) if len(parts) == 3 else None
     if count is None or row.choices:
@@ -43,7 +60,7 @@ def axis(text: str) -> tuple[str, np.ndarray]:
     if not 1 <= count <= POINTS_MAX:
         raise ValueError(f"{plain(text, 200)}: {count:,} points, expected 1 or more, and fewer than memory holds")
     plans.need_memory(count, 1)
-    return row.name, np.linspace(_number(row, parts[0]), _number(row, parts[1]), count)
+    return row.name, np.linspace(*_numbers(row, parts[:2]), count)
 
 
 def _count(text: str) -> int | None:
@@ -59,7 +76,8 @@ def span(text: str) -> tuple[str, tuple[float, float]]:
     parts = values.split(":")
     if len(parts) != 2:
         raise ValueError(f"{plain(text, 200)}: {RANGE}")
-    return row.name, (_number(row, parts[0]), _number(row, parts[1]))
+    low, high = _numbers(row, parts)
+    return row.name, (low, high)
 
 
 def _named_once(pairs) -> dict:

@@ -23,7 +23,7 @@ SET = click.option(
     metavar="GROUP.FIELD=VALUE",
     help="Change a parameter; units allowed, as in a motor file.",
 )
-FILE = click.Path(dir_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, readable=False, path_type=Path)  # who may not read it is told by the reader, with 1
 
 
 class Progress:
@@ -107,7 +107,7 @@ def chosen_motor(name: str, settings=()):
 
     motor = load(name)
     for item in settings:
-        key, sign, text = item.partition("=")
+        key, sign, text = (part.strip() for part in item.partition("="))
         if not sign:
             raise ValueError(f"--set {plain(item, 100)}: expected GROUP.FIELD=VALUE")
         try:

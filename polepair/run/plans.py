@@ -72,15 +72,18 @@ def table(path) -> Cases:
     """The cases in a .csv file whose header holds the parameters' names; units in brackets where they are not SI."""
     path = Path(path)
     try:
-        with open(path, encoding="utf-8") as f:
+        with open(path, encoding="utf-8-sig") as f:  # a spreadsheet writes a mark before its UTF-8
             names, units = zip(*map(_head, f.readline().strip().split(",")), strict=True)
-            rows = np.loadtxt(f, delimiter=",", ndmin=2)
+            lines = [line for line in f if line.strip()]
+        rows = np.loadtxt(lines, delimiter=",", ndmin=2) if lines else np.empty((0, len(names)))
     except FileNotFoundError:
         raise FileError(f"{path}: no such file") from None
     except (ValueError, UnicodeDecodeError) as e:
         raise FileError(f"{path}: not a table of numbers ({plain(e, 200)})") from None
     except OSError as e:
         raise refusal(path, e, "cannot read, expected a table of numbers") from None
+    if not rows.size:
+        raise FileError(f"{path}: no cases, expected a header of parameters and a row a case")
     plan = checked(Plan(names, rows, {"kind": "table", "file": str(path)}), str(path))
     for k, unit in enumerate(units):
         plan[1][:, k] = _in_si(plan[1][:, k], unit, parameter(names[k]), path)

@@ -84,7 +84,12 @@ def test_a_slip_in_a_setting(setting, text):
 
 
 def test_what_would_do_does():
-    for setting in ("winding.wire_diameter=0.000596", "control.speed_ref=-4480", "magnet.width=0.00912"):
+    for setting in (
+        "winding.wire_diameter=0.000596",
+        "control.speed_ref=-4480",
+        "magnet.width=0.00912",
+        " magnet.Br = 1.2 T ",
+    ):
         turns = ["--set", "winding.turns=40"] if "wire" in setting else []
         assert ended("run", M, "--time", "0.001", *turns, "--set", setting).exit_code == 0, setting
 

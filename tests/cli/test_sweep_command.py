@@ -27,7 +27,7 @@ def rows(*args):
 
 
 def test_values_take_units():
-    assert rows("rotor.gap=0.5mm,0.7 mm,0.001")["rotor.gap"] == [0.0005, 0.0007, 0.001]
+    assert rows("rotor.gap=0.5mm,0.7 mm,0.001 m")["rotor.gap"] == [0.0005, 0.0007, 0.001]
     assert rows("rotor.gap=0.5mm:1mm:11")["rotor.gap"] == np.linspace(0.0005, 0.001, 11).tolist()
     assert rows("magnet.magnetization=radial,parallel")["magnet.magnetization"] == [0, 1]
 
@@ -173,3 +173,30 @@ def test_an_interrupted_sweep_without_a_file_says_that_nothing_is_kept(monkeypat
     monkeypatch.setattr("polepair.cli.common.Progress.__call__", stop)
     result = CliRunner().invoke(main, ["sweep", MOTOR, "magnet.Br=1:1.4:20000", "--time", "1"])
     assert result.exit_code == 130 and result.stderr.endswith(" of 20,000; nothing was saved\n")
+
+
+@pytest.mark.parametrize("values", ["1000,2000,4000 rpm", "100:4000 rpm:5", "1000 rpm:400:5", "1000 rpm,400"])
+def test_a_unit_stands_at_every_value_or_at_none(values):
+    """1000,2000 rpm would be 1000 rad/s and 2000 rpm: a sweep that looks like the one that was meant."""
+    assert "expected a unit on every value, or on none" in sweep(f"control.speed_ref={values}", code=2).stderr
+    if values.count(":") == 2:
+        low_high = values.rpartition(":")[0]
+        refused = sweep(f"control.speed_ref={low_high}", "--sobol", 4, code=2)
+        assert "expected a unit on every value, or on none" in refused.stderr
+
+
+def test_spaces_around_the_sign_are_no_part_of_a_name():
+    assert "2 cases, 0 refused" in sweep(" magnet.Br = 1.1, 1.2").stdout
+
+
+@pytest.mark.parametrize("text", ["", "\n", "magnet.Br\n", "magnet.Br\n\n\n"])
+def test_a_table_without_cases_is_one_line(text, tmp_path):
+    (tmp_path / "t.csv").write_text(text)
+    line = sweep("--cases", tmp_path / "t.csv", code=2).stderr
+    assert line.count("\n") == 1 and "t.csv: no cases, expected a header of parameters and a row a case" in line
+
+
+def test_a_table_of_a_spreadsheet_is_read(tmp_path):
+    """A byte order mark, carriage returns, an empty line at the end."""
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfmagnet.Br [mT],winding.turns\r\n1100,16\r\n1200,15\r\n\r\n")
+    assert "2 cases, 0 refused" in sweep("--cases", tmp_path / "t.csv").stdout
