@@ -23,7 +23,7 @@ MISTAKES = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAME
 def refusal(path, e: OSError, what: str) -> FileError:
     """What to raise for an OSError: another file has to be named (FileError), or the system refuses (DiskError)."""
     kind = FileError if e.errno in MISTAKES else DiskError
-    return kind(f"{path}: {what} ({e.strerror or e})")
+    return kind(f"{path}: {what} ({os.strerror(e.errno) if e.errno else e})")
 
 
 def make_folder(path) -> None:
@@ -157,6 +157,20 @@ def replacing(path):
         raise
     finally:
         os.close(lock)
+
+
+def apart(out, *given) -> None:
+    """FileError when `out` is one of the files given (None and names that are no file pass): it would be lost."""
+    if any(same_file(out, path) for path in given):
+        raise FileError(f"{out}: is the file that is read, expected another name for what is written")
+
+
+def same_file(a, b) -> bool:
+    """Whether both are there, and one file."""
+    try:
+        return b is not None and os.path.samefile(a, b)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 def write_text(path, text: str) -> None:

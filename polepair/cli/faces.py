@@ -6,10 +6,11 @@ from pathlib import Path
 import click
 
 from ..errors import FileError, plain
-from ..files import read_text
+from ..files import apart, read_text
 from ..run import provenance
+from ..run.saved import writable
 from ..run.twin import Twin
-from .common import FILE, JSON, SET, Progress, chosen_motor, say
+from .common import FILE, JSON, SET, Progress, chosen_motor, say, tell
 from .typed import Typed
 
 
@@ -28,9 +29,11 @@ from .typed import Typed
 def report(motor, run_file, sweep_file, cad_file, axes, outputs, out, settings, as_json):
     """One page about a motor: drawing, constants, limits, spin-up, sweep, checks."""
     from ..faces.inputs import SPIN_UP
-    from ..faces.report import write_report
+    from ..faces.report import PAGES, write_report
     from ..run.sweeps import load_table
 
+    writable(out, PAGES)
+    apart(out, motor, run_file, sweep_file, cad_file)
     m = chosen_motor(motor, settings)
     result = _run_of(run_file, m, SPIN_UP) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
@@ -77,11 +80,15 @@ def _cad_of(path, motor) -> dict | None:
         read = json.loads(read_text(path))
     except (ValueError, RecursionError) as e:
         raise e if isinstance(e, FileError) else FileError(f"{path}: not JSON ({plain(e, 100)})") from None
-    if not isinstance(read, dict) or not isinstance(read.get("cad"), (dict, type(None))):
+    designed = isinstance(read, dict) and isinstance(read.get("derived"), dict)
+    if not designed or not isinstance(read.get("cad"), (dict, type(None))):
         raise FileError(f"{path}: expected the motor.json of polepair design")
     _same_motor(read, motor, path, provenance.NOT_THE_MOTOR)
+    if not read.get("cad"):
+        why = plain(read.get("cad_error", "made with --no-cad, or of a motor without a geometry"), 200)
+        return tell(f"{path}: holds no solids, so the page has none ({why})", "warning")
     try:
-        return read.get("cad") and checked_cad(read["cad"])
+        return checked_cad(read["cad"])
     except ValueError as e:
         raise FileError(f"{path}: {e}") from None
 
@@ -101,6 +108,7 @@ def film(motor, run_file, out, seconds, slow, settings, as_json):
 
     if out.suffix != ".mp4":
         raise ValueError(f"{plain(out, 200)}: expected a clip named .mp4")
+    apart(out, motor, run_file)
     m = chosen_motor(motor, settings)
     result = _run_of(run_file, m, TURNING) if run_file else Twin(m).run(0.5)
     with Progress("rendering", as_json) as bar:

@@ -7,6 +7,8 @@ import numpy as np
 from click.core import ParameterSource
 
 from ..errors import LinkError, plain
+from ..files import apart
+from ..run.saved import writable
 from ..run.twin import Twin
 from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell
 from .typed import Typed
@@ -41,6 +43,9 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
     from ..live.estimation import checked
     from ..live.estimation import estimate as run_estimate
 
+    if out:
+        writable(out)
+        apart(out, record, motor)
     m = chosen_motor(motor, settings)
     columns = recorded(record)
     checked(columns, str(record))

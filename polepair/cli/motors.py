@@ -40,8 +40,10 @@ def list_motors(as_json):
 def design(motor, out, no_cad, settings, as_json):
     """Constants of a motor, and its solids where FreeCAD is installed."""
     from ..faces.cad import build_cad
-    from ..files import make_folder, write_text
+    from ..files import apart, make_folder, same_file, write_text
 
+    if out and settings:
+        apart(out / "motor.toml", motor)  # its owner's text, and the values that --set changes
     m = chosen_motor(motor, settings)
     d = m.derive()
     data, lines = {**describe(m, kind="design"), "derived": d.as_dict()}, [f"{m.name}: {m.description}".rstrip(": ")]
@@ -55,7 +57,8 @@ def design(motor, out, no_cad, settings, as_json):
             except CadError as e:
                 data["cad_error"] = str(e)
                 lines.append(f"  no CAD: {e}")
-        m.save(out / "motor.toml")
+        if not same_file(out / "motor.toml", motor):
+            m.save(out / "motor.toml")
         write_text(out / "motor.json", json.dumps(data, indent=1))
     say(as_json, data, lines)
 

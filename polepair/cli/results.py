@@ -6,6 +6,7 @@ import click
 import numpy as np
 
 from ..errors import FileError, Interrupted, plain
+from ..files import apart, refusal
 from ..run import provenance, saved
 from ..run.result import Result
 from ..run.twin import Twin
@@ -14,6 +15,7 @@ from .common import FILE, JSON, Progress, say
 from .typed import Typed
 
 ASKED = ("t_end", "every", "fine", "mode", "retune", "record", "axes", "fields", "plan", "method", "adapt", "noise")
+SQLITE = b"SQLite format 3\0"
 UNITS = {"t_end": " s", "noise": " A"}
 
 
@@ -23,6 +25,7 @@ UNITS = {"t_end": " s", "noise": " A"}
 def show(file, as_json):
     """Says what a result is of: motor, settings, how it was run, by which polepair, when."""
     if file.suffix not in (".parquet", ".npz", ".csv"):
+        _need_store(file)
         say(as_json, *_store(file))
         return
     result = _columns(file) if file.suffix == ".csv" else opened(file)
@@ -113,6 +116,23 @@ def _setting(name: str, value) -> str:
     return f"{plain(name.partition('.')[2], 60)} = {plain(_text(value), 60)} {unit}".rstrip()
 
 
+def _need_store(file: Path) -> None:
+    """FileError for what cannot be a store by its first bytes, in words for somebody who meant another file."""
+    if not file.exists():
+        raise FileError(f"{file}: no such file")
+    if not file.is_file():
+        raise FileError(f"{file}: not a plain file, expected a result or a store")
+    try:
+        with open(file, "rb") as f:
+            head = f.read(len(SQLITE))
+    except OSError as e:
+        raise refusal(file, e, "cannot read, expected a result or a store") from None
+    if head != SQLITE and file.suffix != ".ppdb":
+        hint = "; a motor file goes to polepair design" if file.suffix == ".toml" else ""
+        wanted = "expected .parquet, .npz or .csv, or a store made by polepair record"
+        raise FileError(f"{file}: not a result: {wanted}{hint}")
+
+
 def _store(file: Path):
     """What a store of recordings says of itself: data and lines."""
     from ..live.store import Store
@@ -152,6 +172,7 @@ def rerun(file, out, as_json):
         raise FileError(f"{file}: {wanted}")
     if out:
         saved.writable(out)
+        apart(out, file)
     old = opened(file)
     with Progress("running again", as_json) as bar:
         new = _again(file, old, bar)
@@ -228,13 +249,19 @@ def _estimate(file, motor, old, progress) -> Result:
     about = old.about
     if not isinstance(about.get("record"), str):
         raise FileError(f"{file}: an estimate of what no file holds (live), expected one of a record")
-    columns = recorded(Path(about["record"]))
+    columns = recorded(_record_of(file, about["record"]))
     checked(columns, about["record"])
     new = estimate(motor, columns, about["adapt"], about["noise"], about["method"])
     if new.about["record_digest"] != about["record_digest"]:
         raise FileError(f"{about['record']}: another record than the one of {file}")
     new.about["record"] = about["record"]
     return new
+
+
+def _record_of(file: Path, named: str) -> Path:
+    """The record as it was named, or else beside the estimate: both may have been moved together."""
+    places = (Path(named), file.parent / named, file.parent / Path(named).name)
+    return next((place for place in places if place.exists()), places[0])
 
 
 def _where(old: Result, new: Result) -> str:

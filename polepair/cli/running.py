@@ -4,9 +4,11 @@ import click
 import numpy as np
 
 from ..errors import Interrupted, nearest
+from ..files import apart
 from ..run.saved import writable
 from ..run.twin import ALL, Twin, period_count
 from ..run.warnings import codes
+from ..table import parameters
 from .common import FILE, JSON, RPM, SET, Progress, chosen_motor, say, tell
 from .typed import Typed
 
@@ -115,12 +117,14 @@ def sweep(motor, axes, record, keep_tuning, sort, settings, as_json, **given):
 
     m = chosen_motor(motor, settings)
     out, resume = given.pop("out"), given.pop("resume")
+    cases_file = given["table"]
     cases = cases_of(axes, *(given.pop(k) for k in ("sobol", "random", "seed", "table")))
     record = list(dict.fromkeys([*record.split(","), "warnings"]))
-    by = _order(sort, [*cases[0], *(n if "." in n else f"{n}.final" for n in record)], len(cases[0]))
+    by = _order(sort, [*cases[0], *(n if "." in n or n == "warnings" else f"{n}.final" for n in record)], len(cases[0]))
     if resume and not out:
         raise ValueError("sweep: --resume: expected --out with it, the file to go on with")
     if out:
+        apart(out, cases_file)
         writable(out, TABLES if resume else (*TABLES, ".csv"))
     if out and out.suffix in TABLES:
         given["resume" if resume else "out"] = out
@@ -201,7 +205,10 @@ def _best(table, column: str, largest: bool) -> list[str]:
 
 
 def _cell(name: str, value: float) -> str:
-    return " ".join(codes(value)) or "-" if name == "warnings" else f"{value:.6g}"
+    if name == "warnings":
+        return " ".join(codes(value)) or "-"
+    row = parameters().get(name)
+    return row.choices[int(value)] if row and row.choices else f"{value:.6g}"
 
 
 COMMANDS = (run, sweep)

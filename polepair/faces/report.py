@@ -23,6 +23,7 @@ from ..draw.views import NOT_RUN, fates_of, outputs_of, view_of
 from ..errors import taken
 from ..files import write_text
 from ..run.result import Result
+from ..run.saved import writable
 from ..run.sweeps import SweepTable
 from ..table import derived, groups, parameters
 from .checks import checks_of, end_of, has_speed_control
@@ -216,6 +217,9 @@ class Options(NamedTuple):
 MESH = "the .npz that build_cad wrote"
 
 
+PAGES = (".html", ".htm")  # how the file of a page is named
+
+
 @takes(path=PATH, motor=MOTOR, run=a("a Result, as Twin.run gives it", Result), sweep=a("a SweepTable", SweepTable),
        cad=a("the answer of build_cad", dict), mesh=a(MESH, str, os.PathLike))  # fmt: skip
 def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None, **options) -> Path:
@@ -226,6 +230,7 @@ def write_report(path, motor, run=None, sweep=None, cad=None, mesh=None, **optio
     `command` is told at its foot. ValueError for names that the sweep has not.
     """
     given = taken(Options, options, "write_report")
+    writable(path, PAGES)
     if run is not None:
         checked_run(run, SPIN_UP)
     if cad is not None:

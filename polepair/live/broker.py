@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import FileError, plain, taken
+from ..files import refusal
 from .wire import VERSION, checked_host, checked_name, is_ip
 
 READER = "twin"
@@ -159,7 +160,8 @@ def _told(path):
     try:
         yield
     except OSError as e:
-        raise FileError(f"{path}: {e.strerror}, expected an empty or new folder of your own") from None
+        kind = type(refusal(path, e, ""))
+        raise kind(f"{path}: {e.strerror}, expected an empty or new folder of your own") from None
 
 
 def _check_way(path: Path) -> None:

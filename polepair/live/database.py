@@ -122,6 +122,10 @@ class Store:
             with self.transaction():
                 self._make()
         self.version = self._version()
+        if self.version == 0:
+            raise StoreError(
+                f"{self.path}: a database of something else, or empty: expected a store of polepair record"
+            )
         if not 1 <= self.version <= VERSION:
             raise StoreError(f"{self.path}: a store of version {self.version}, expected at most {VERSION}")
 

@@ -61,8 +61,8 @@ def load_estimate(path, columns) -> Estimate:
 
 @takes(path=PATH)
 def read_record(path) -> dict[str, np.ndarray]:
-    """Columns of a record: .npz with one array per column, .csv with a header, a saved Result, or what polepair export
-    wrote of a recording."""
+    """Columns of a record: .npz with one array per column, .csv with a header, .parquet of any program, a saved Result,
+    or what polepair export wrote of a recording."""
     path = Path(path)
     if not path.exists():
         raise FileError(f"{path}: no such file, expected a record with columns {' '.join(RECORD)}")
@@ -76,6 +76,9 @@ def read_record(path) -> dict[str, np.ndarray]:
         columns = saved.guarded(path, wanted, saved.npz_arrays)
         if columns.keys() != saved.NEW and columns.keys() != saved.OLD:
             return columns
+    if path.suffix == ".parquet" and saved.guarded(path, wanted, saved.parquet_of_others):
+        names, block, _ = saved.guarded(path, wanted, saved.read_parquet, True)
+        return dict(zip(names, block.T, strict=True))
     result = Result.load(path)
     if "status" in result:
         raise FileError(f"{path}: a sweep, expected {wanted}")

@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DiskError, FileError, plain
+from ..files import refusal
 from .memory import SMALL, free_memory
 
 MEMBERS_MAX = 4096  # arrays in an .npz file
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 HELD = {b"polepair", b"digest", b"ARROW:schema"}  # metadata of a Parquet file
+OTHERS = {b"pandas", b"ARROW:schema"}  # of one that pandas, polars or pyarrow wrote
 OLD, NEW = {"names", "block", "about"}, {"names", "block", "about", "digest"}
 
 
@@ -51,6 +53,8 @@ def guarded(path, what: str, reader, *args):
         return reader(path, *args)
     except FileError:
         raise
+    except PermissionError as e:
+        raise refusal(path, e, f"cannot read, expected {what}") from None
     except Exception as e:
         said = plain((isinstance(e, OSError) and e.strerror) or f"{e}" or type(e).__name__, 100)
         raise FileError(f"{path}: not {what} ({said})") from None
@@ -161,15 +165,23 @@ def write_parquet(path, names, units, block, about: str) -> None:
     pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
-def read_parquet(path):
-    """Names, numbers and metadata."""
+def parquet_of_others(path) -> bool:
+    """Whether another program wrote it: neither key of ours is there, of which damage could have taken one."""
+    import pyarrow.parquet as pq
+
+    return (pq.read_schema(path).metadata or {}).keys() <= OTHERS
+
+
+def read_parquet(path, plain_too: bool = False):
+    """Names, numbers and metadata; plain_too: also the columns of a table that another program wrote."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         schema = file.schema_arrow
         held = schema.metadata or {}
-        if b"polepair" not in held or held.keys() - HELD:
+        other = plain_too and held.keys() <= OTHERS
+        if not other and (b"polepair" not in held or held.keys() - HELD):
             raise FileError(f"{path}: not a result file (a Parquet file of something else)")
         if not all(pa.types.is_floating(t) or pa.types.is_integer(t) for t in schema.types):
             raise FileError(f"{path}: not a result file (expected columns of numbers)")
@@ -180,6 +192,8 @@ def read_parquet(path):
         raise FileError(f"{path}: not a result file (expected no missing values)")
     names = table.column_names
     block = np.column_stack([c.to_numpy().astype(float, copy=False) for c in table.columns])
+    if other:
+        return names, block, {}
     stored = held[b"digest"].decode() if b"digest" in held else None
     return names, block, _check(path, names, block, held[b"polepair"].decode(), stored)
 

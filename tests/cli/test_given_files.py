@@ -168,14 +168,14 @@ def mesh(path, **changed):
     ids=str,
 )
 def test_a_mesh_that_is_none(changed, tmp_path):
-    (tmp_path / "motor.json").write_text(json.dumps({"cad": GOOD}))
+    (tmp_path / "motor.json").write_text(json.dumps({"derived": {}, "cad": GOOD}))
     mesh(tmp_path / "motor.mesh.npz", **changed)
     line = refused("report", M, "--cad", tmp_path / "motor.json", "--out", tmp_path / "x.html")
     assert "motor.mesh.npz: not the motor.mesh.npz that polepair design writes" in line or "numbers or text" in line
 
 
 def test_a_damaged_mesh_and_a_good_one(tmp_path):
-    (tmp_path / "motor.json").write_text(json.dumps({"cad": GOOD}))
+    (tmp_path / "motor.json").write_text(json.dumps({"derived": {}, "cad": GOOD}))
     mesh(tmp_path / "motor.mesh.npz")
     args = ["report", M, "--cad", str(tmp_path / "motor.json"), "--out", str(tmp_path / "x.html")]
     assert CliRunner().invoke(main, args).exit_code == 0 and (tmp_path / "x.html").exists()
