@@ -35,9 +35,9 @@ def exported(path) -> dict[str, np.ndarray] | None:
     with open(path, encoding="utf-8", errors="replace") as f:
         if tuple(f.readline(1 << 16).strip().split(",")[: len(WHOLE)]) != WHOLE:
             return None
-    columns = saved.guarded(path, "a recording as CSV", saved.read_csv)
+    columns = saved.guarded(path, "a record of columns", saved.read_csv)
     time = saved.guarded(
-        path, "a recording as CSV", lambda p: np.loadtxt(p, np.int64, delimiter=",", skiprows=1, usecols=0, ndmin=1)
+        path, "a record of columns", lambda p: np.loadtxt(p, np.int64, delimiter=",", skiprows=1, usecols=0, ndmin=1)
     )
     return {"time": seconds(time), **{n: c for n, c in columns.items() if n not in WHOLE}}
 
@@ -46,12 +46,12 @@ def _exported_parquet(path) -> dict[str, np.ndarray] | None:
     saved.need_pyarrow(path)
     import pyarrow.parquet as pq
 
-    file = saved.guarded(path, "a recording as Parquet", pq.ParquetFile)
+    file = saved.guarded(path, "a result file or recording", pq.ParquetFile)
     names = tuple(file.schema_arrow.names)
     if names[: len(WHOLE)] != WHOLE:
         return None
     saved.need_room(path, 16.0 * file.metadata.num_rows * len(names))
-    table = saved.guarded(path, "a recording as Parquet", lambda _: file.read())
+    table = saved.guarded(path, "a result file or recording", lambda _: file.read())
     columns = {n: np.ascontiguousarray(table[n].to_numpy(), dtype=float) for n in names[len(WHOLE) :]}
     return {"time": seconds(table["time"].to_numpy()), **columns}
 

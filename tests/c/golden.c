@@ -33,10 +33,6 @@ static void run(const pp_params *params, long rows)
         return;
     }
     mix((const double *)&machine, PP_DERIVED_COUNT);
-    if (twin.kinds.machine == PP_MACHINE_sixstep) { /* the machine alone, without a current limit */
-        twin.model.machine.sixstep.span_free = 1e30;
-        twin.open_loop = true;
-    }
     pp_twin_start(&twin, &state);
     const pp_rows_wanted wanted = {.rows = rows,
                                    .every = 3,
