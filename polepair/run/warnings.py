@@ -1,5 +1,7 @@
 """What a run doubts: the rows of warnings.def as lines for people, and strictness about them."""
 
+import threading
+from contextvars import ContextVar
 from dataclasses import astuple, dataclass
 from functools import cache
 
@@ -83,33 +85,55 @@ def restored(about: dict) -> list[Doubt]:
     return [Doubt(*map(str, k)) for k in kept] if good else []
 
 
-_strict = False
+_lock = threading.Lock()
+_open: list["strict"] = []  # every strict() that still holds, the newest last
+_here: ContextVar[bool | None] = ContextVar("strict", default=None)  # within a `with` of this thread or task
+KEPT = 1000  # of those that no `with` ends: more than any program has at a time
 
 
 class strict:
     """Turns warnings into errors from here on, or within a `with`; strict(False) turns them back.
 
     A run with warnings raises StrictError (a ValueError) that names all of them; a case of a sweep is among `failed`.
+    It holds for all threads, but in a thread or task with a `with` of its own that one counts.
     """
 
     def __init__(self, on: bool = True):
-        global _strict
-        self._before, _strict = _strict, bool(on)
+        self._on, self._entered, self._thread = bool(on), False, threading.get_ident()
+        self._outer = _here.get()
+        if self._outer is not None:
+            _here.set(self._on)
+        with _lock:
+            _open.append(self)
+            loose = [s for s in _open if not s._entered]
+            if len(loose) > KEPT:
+                _open.remove(loose[0])
 
     def __enter__(self) -> "strict":
+        self._entered = True
+        _here.set(self._on)
         return self
 
     def __exit__(self, *error) -> None:
-        global _strict
-        _strict = self._before
+        _here.set(self._outer)
+        with _lock:
+            if self not in _open:
+                return
+            at = _open.index(self)
+            inside = [s for s in _open[at + 1 :] if s._entered or s._thread != self._thread]
+            _open[at:] = inside
 
 
 def is_strict() -> bool:
-    """Whether warnings are errors now."""
-    return _strict
+    """Whether warnings are errors now, in this thread."""
+    here = _here.get()
+    if here is not None:
+        return here
+    with _lock:
+        return bool(_open) and _open[-1]._on
 
 
 def need_none(name: str, found: list[Doubt]) -> None:
     """StrictError where there are warnings and they are errors."""
-    if found and _strict:
+    if found and is_strict():
         raise StrictError(f"{name}: {'; '.join(map(str, found))}")

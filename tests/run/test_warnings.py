@@ -1,6 +1,8 @@
 """What a run doubts: every warning has a run that shows it, what is well has none, sweeps say the same."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -230,6 +232,61 @@ def test_strict_turns_warnings_into_errors():
             twin.run(0.2, every=50)
     finally:
         pp.strict(False)
+
+
+def test_strictness_of_two_threads_that_overlap():
+    """The one that leaves first takes nothing from the other, and nothing is left when both are gone."""
+    twin = pp.Twin(pp.load("outrunner-12s14p"), pp.Foc(speed=2000))
+    entered, left, ends = threading.Event(), threading.Event(), []
+
+    def first():
+        with pp.strict():
+            entered.wait(10)
+        left.set()
+
+    def second():
+        with pp.strict():
+            entered.set()
+            left.wait(10)
+            ends.append(_ends_strictly(twin))
+            with pp.strict(False):
+                ends.append(_ends_strictly(twin))
+
+    threads = [threading.Thread(target=f) for f in (first, second)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert ends == [True, False] and not _ends_strictly(twin)
+
+
+def _ends_strictly(twin) -> bool:
+    try:
+        twin.run(0.02, every=50)
+    except warnings.StrictError:
+        return True
+    return False
+
+
+def test_strictness_reaches_threads_and_is_put_back():
+    twin = pp.Twin(pp.load("outrunner-12s14p"), pp.Foc(speed=2000))
+    pool = ThreadPoolExecutor(1)
+    with pp.strict():
+        assert pool.submit(_ends_strictly, twin).result()
+        pp.strict(False)
+        assert not _ends_strictly(twin) and not pool.submit(_ends_strictly, twin).result()
+    assert not _ends_strictly(twin)
+    pp.strict()
+    try:
+        with pp.strict(False):
+            assert not _ends_strictly(twin)
+        assert _ends_strictly(twin) and pool.submit(_ends_strictly, twin).result()
+    finally:
+        pp.strict(False)
+    for _ in range(2 * warnings.KEPT):
+        pp.strict(False)
+    assert not _ends_strictly(twin) and len(warnings._open) <= warnings.KEPT
+    pool.shutdown()
 
 
 def test_warnings_are_kept_with_the_result(tmp_path):
