@@ -1,5 +1,6 @@
 """Commands whose results say how they were asked for."""
 
+import os
 import shlex
 
 import click
@@ -17,7 +18,8 @@ class Typed(click.Command):
         """Keeps the words before they are parsed."""
         words = ["polepair", info_name or self.name, *args]
         context = super().make_context(info_name, args, parent, **extra)
-        context.meta["polepair.typed"] = blotted(shlex.join(words))[:LONGEST]
+        typed = os.fsencode(shlex.join(words)).decode("utf-8", "backslashreplace")  # a page and JSON are UTF-8
+        context.meta["polepair.typed"] = blotted(typed)[:LONGEST]
         return context
 
     def invoke(self, ctx):

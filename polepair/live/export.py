@@ -32,9 +32,8 @@ def exported(path) -> dict[str, np.ndarray] | None:
     path = Path(path)
     if path.suffix == ".parquet":
         return _exported_parquet(path)
-    with open(path, encoding="utf-8", errors="replace") as f:
-        if tuple(f.readline(1 << 16).strip().split(",")[: len(WHOLE)]) != WHOLE:
-            return None
+    if not saved.guarded(path, "a result file or recording", _is_export):
+        return None
     columns = saved.guarded(path, "a record of columns", saved.read_csv)
     time = saved.guarded(
         path, "a record of columns", lambda p: np.loadtxt(p, np.int64, delimiter=",", skiprows=1, usecols=0, ndmin=1)
@@ -42,18 +41,30 @@ def exported(path) -> dict[str, np.ndarray] | None:
     return {"time": seconds(time), **{n: c for n, c in columns.items() if n not in WHOLE}}
 
 
+def _is_export(path) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return tuple(f.readline(1 << 16).strip().split(",")[: len(WHOLE)]) == WHOLE
+
+
 def _exported_parquet(path) -> dict[str, np.ndarray] | None:
     saved.need_pyarrow(path)
+    table = saved.guarded(path, "a result file or recording", _table)
+    if table is None:
+        return None
+    columns = {n: np.ascontiguousarray(table[n].to_numpy(), dtype=float) for n in table.column_names[len(WHOLE) :]}
+    return {"time": seconds(table["time"].to_numpy()), **columns}
+
+
+def _table(path):
+    """The table that `export` wrote, None for another's."""
     import pyarrow.parquet as pq
 
-    file = saved.guarded(path, "a result file or recording", pq.ParquetFile)
-    names = tuple(file.schema_arrow.names)
-    if names[: len(WHOLE)] != WHOLE:
-        return None
-    saved.need_room(path, 16.0 * file.metadata.num_rows * len(names))
-    table = saved.guarded(path, "a result file or recording", lambda _: file.read())
-    columns = {n: np.ascontiguousarray(table[n].to_numpy(), dtype=float) for n in names[len(WHOLE) :]}
-    return {"time": seconds(table["time"].to_numpy()), **columns}
+    with open(path, "rb") as opened, pq.ParquetFile(opened) as file:
+        names = tuple(file.schema_arrow.names)
+        if names[: len(WHOLE)] != WHOLE:
+            return None
+        saved.need_room(path, 16.0 * file.metadata.num_rows * len(names))
+        return file.read()
 
 
 def seconds(time: np.ndarray) -> np.ndarray:
@@ -72,7 +83,8 @@ def _write_parquet(scratch, channels, parts) -> int:
     kinds = [pa.int64()] * len(WHOLE) + [pa.float64()] * len(channels)
     schema = pa.schema(list(zip((*WHOLE, *channels), kinds, strict=True)))
     count = 0
-    with pq.ParquetWriter(scratch, schema, compression="zstd", write_page_checksum=True) as writer:
+    parquet = {"compression": "zstd", "write_page_checksum": True}
+    with open(scratch, "wb") as opened, pq.ParquetWriter(opened, schema, **parquet) as writer:
         for rows in parts:
             columns = [pa.array(c, k) for c, k in zip(_columns(rows), kinds, strict=True)]
             writer.write_table(pa.table(columns, schema=schema))

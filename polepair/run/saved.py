@@ -49,6 +49,8 @@ def writable(path, suffixes=(".parquet", ".npz", ".csv")) -> Path:
 
 def guarded(path, what: str, reader, *args):
     """What reader(path, *args) gives; any of its errors becomes one line that says what the file was expected to be."""
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would be waited for
+        raise FileError(f"{path}: not a plain file, expected {what}")
     try:
         return reader(path, *args)
     except FileError:
@@ -162,14 +164,16 @@ def write_parquet(path, names, units, block, about: str) -> None:
     schema = pa.schema(fields, metadata={"polepair": about, "digest": digest(names, block, about)})
     block = np.asarray(block, dtype=float)
     table = pa.table([pa.array(block[:, i]) for i in range(len(names))], schema=schema)
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    with open(path, "wb") as opened:  # by pyarrow no name whose bytes are not UTF-8
+        pq.write_table(table, opened, compression="zstd", write_page_checksum=True)
 
 
 def parquet_of_others(path) -> bool:
     """Whether another program wrote it: neither key of ours is there, of which damage could have taken one."""
     import pyarrow.parquet as pq
 
-    return (pq.read_schema(path).metadata or {}).keys() <= OTHERS
+    with open(path, "rb") as opened:
+        return (pq.read_schema(opened).metadata or {}).keys() <= OTHERS
 
 
 def read_parquet(path, plain_too: bool = False):
@@ -177,7 +181,8 @@ def read_parquet(path, plain_too: bool = False):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    # opened here: pyarrow takes no name whose bytes are not UTF-8
+    with open(path, "rb") as opened, pq.ParquetFile(opened, page_checksum_verification=True) as file:
         schema = file.schema_arrow
         held = schema.metadata or {}
         other = plain_too and held.keys() <= OTHERS

@@ -163,6 +163,28 @@ def test_choices_are_printed_by_name_and_warnings_are_a_column_to_sort_by():
     assert "smallest warnings first" in done.stdout
 
 
+def test_names_that_are_not_utf8(record, tmp_path):
+    """A folder named in Latin-1, as old disks have them: every kind of file is written and read there."""
+    folder = tmp_path / os.fsdecode(b"l\xe4ufe")
+    folder.mkdir()
+    write(tmp_path / "record.npz", record)
+    for suffix in (".parquet", ".npz"):
+        call("run", M, "--time", "0.01", "--out", folder / f"run{suffix}")
+        call("sweep", M, "magnet.Br=1,1.1", "--time", "0.01", "--out", folder / f"sweep{suffix}")
+        call("estimate", tmp_path / "record.npz", "--motor", M, "-o", folder / f"estimate{suffix}")
+        for name in ("run", "sweep", "estimate"):
+            assert "equal, bit by bit" in call("rerun", folder / f"{name}{suffix}").stdout
+    call("report", M, "--run", folder / "run.parquet", "--out", folder / "page.html")
+
+
+@pytest.mark.parametrize("args", [["show"], ["rerun"], ["report", M, "--run"], ["estimate", "--motor", M]])
+@pytest.mark.parametrize("suffix", [".npz", ".parquet", ".csv"])
+def test_a_pipe_is_not_waited_for(args, suffix, tmp_path):
+    os.mkfifo(tmp_path / f"pipe{suffix}")
+    done = call(*args, tmp_path / f"pipe{suffix}", code=2)
+    assert done.stderr.count("\n") == 1 and f"pipe{suffix}: " in done.stderr
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to nobody")
 def test_what_may_not_be_read_is_the_systems_word(record, tmp_path):
     for folder in (tmp_path, *tmp_path.parents):
