@@ -1,6 +1,7 @@
 """Commands that draw: report, film."""
 
 import json
+import logging
 from pathlib import Path
 
 import click
@@ -32,6 +33,7 @@ def report(motor, run_file, sweep_file, cad_file, axes, outputs, out, settings, 
     from ..faces.report import PAGES, write_report
     from ..run.sweeps import load_table
 
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it speaks of its cache where HOME is closed
     writable(out, PAGES)
     apart(out, motor, run_file, sweep_file, cad_file)
     m = chosen_motor(motor, settings)

@@ -13,6 +13,8 @@ from ..run.twin import Twin
 from .common import FILE, JSON, RPM, SET, chosen_motor, say, tell
 from .typed import Typed
 
+DOUBTED = 50  # % of good rows: an estimate with fewer is said to be one to doubt
+
 
 def span(ctx, option, value):
     """A time, pace or spread as an option has it; ValueError for one that is not 0 or more."""
@@ -62,6 +64,9 @@ def estimate(record, motor, out, method, fixed, noise, settings, as_json):
         "out": str(out or ""),
     }
     good = 100 * float((result["quality"] == 0).mean())
+    if good < DOUBTED:
+        wanted = "expected a record of this motor turning, long enough, with its columns in SI and in their order"
+        tell(f"{record}: {good:.0f} % of the rows are good (mean NIS {data['nis']:.3g}): {wanted}", "warning")
     text = f"{m.name}: {len(result)} rows, {good:.0f} % good, mean NIS {data['nis']:.2f}; at the end "
     text += f"{last['omega_m'] * RPM:.1f} rpm"
     text += (

@@ -122,6 +122,18 @@ def test_a_parquet_record_of_any_program_is_read(record, tmp_path):
         call("estimate", tmp_path / "bad.parquet", "--motor", M, code=2)
 
 
+def test_an_estimate_to_doubt_is_told(record, tmp_path):
+    """Two columns exchanged: numbers with small deviations come all the same."""
+    path = write(tmp_path / "record.npz", {**record, "i_alpha": record["i_beta"], "i_beta": record["i_alpha"]})
+    done = call("estimate", path, "--motor", M)
+    assert done.stderr.startswith("polepair: warning: ") and "0 % of the rows are good" in done.stderr
+    long = pp.Twin(pp.load(M)).run(0.2)
+    turn = np.exp(7j * long["theta_m"])
+    u, i = ((long[d] + 1j * long[q]) * turn for d, q in (("ud", "uq"), ("id", "iq")))
+    sound = {"time": long["time"], "u_alpha": u.real, "u_beta": u.imag, "i_alpha": i.real, "i_beta": i.imag}
+    assert not call("estimate", write(tmp_path / "sound.npz", sound), "--motor", M).stderr
+
+
 def test_an_estimate_moved_with_its_record_is_made_again(record, tmp_path, monkeypatch):
     (tmp_path / "first").mkdir()
     monkeypatch.chdir(tmp_path / "first")
@@ -183,6 +195,14 @@ def test_a_pipe_is_not_waited_for(args, suffix, tmp_path):
     os.mkfifo(tmp_path / f"pipe{suffix}")
     done = call(*args, tmp_path / f"pipe{suffix}", code=2)
     assert done.stderr.count("\n") == 1 and f"pipe{suffix}: " in done.stderr
+
+
+def test_a_home_that_is_closed_is_no_word_of_the_page(tmp_path):
+    (tmp_path / "file").write_text("")
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "file"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "polepair", "report", M, "--out", "page.html"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stderr == "" and done.stdout.splitlines() == [f"{M}: page.html"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to nobody")
