@@ -11,7 +11,7 @@ from ..table import parameter
 
 POINTS_MAX = 10**12
 FORM = "expected GROUP.FIELD=a,b,c or GROUP.FIELD=first:last:count"
-RANGE = "expected GROUP.FIELD=low:high"
+RANGE = "expected GROUP.FIELD=low:high of a number"
 
 
 def _number(row, text: str):
@@ -74,7 +74,7 @@ def span(text: str) -> tuple[str, tuple[float, float]]:
     """NAME=low:high."""
     row, values = _parted(text, RANGE)
     parts = values.split(":")
-    if len(parts) != 2:
+    if len(parts) != 2 or row.choices:
         raise ValueError(f"{plain(text, 200)}: {RANGE}")
     low, high = _numbers(row, parts)
     return row.name, (low, high)

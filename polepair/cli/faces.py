@@ -40,6 +40,9 @@ def report(motor, run_file, sweep_file, cad_file, axes, outputs, out, settings, 
     result = _run_of(run_file, m, SPIN_UP) if run_file else Twin(m).run(0.5)
     table = load_table(sweep_file) if sweep_file else None
     if table is not None:
+        if not table.complete:
+            left = f"{int(table.unfinished.sum()):,} of {len(table):,} cases were not run"
+            tell(f"{sweep_file}: {left} (interrupted), so the page is of the others", "warning")
         varied = table.about.get("axes")
         _same_motor(table.about, m, sweep_file, varied if isinstance(varied, list) else ())
     cad = _cad_of(cad_file, m) if cad_file else None

@@ -119,7 +119,7 @@ def sweep(motor, axes, record, keep_tuning, sort, settings, as_json, **given):
     out, resume = given.pop("out"), given.pop("resume")
     cases_file = given["table"]
     cases = cases_of(axes, *(given.pop(k) for k in ("sobol", "random", "seed", "table")))
-    record = list(dict.fromkeys([*record.split(","), "warnings"]))
+    record = list(dict.fromkeys([*(name.strip() for name in record.split(",")), "warnings"]))
     by = _order(sort, [*cases[0], *(n if "." in n or n == "warnings" else f"{n}.final" for n in record)], len(cases[0]))
     if resume and not out:
         raise ValueError("sweep: --resume: expected --out with it, the file to go on with")

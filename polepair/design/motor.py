@@ -140,6 +140,8 @@ def load(name_or_path) -> Motor:
         raise FileError(
             f"{name_or_path}: no such file, and no motor of that name in the catalogue{nearest(name_or_path, known)}"
         )
+    if path.suffix in (".parquet", ".npz", ".ppdb"):
+        raise FileError(f"{path}: a result or recording, expected a motor file, or a name of the catalogue")
     return loads(read_text(path), str(path), path.stem)
 
 

@@ -106,7 +106,7 @@ class Result:
         """Channels over time as a matplotlib figure; written to `path` if given."""
         from ..draw.plots import time_series
 
-        figure = time_series(self, names)
+        figure = time_series(self, (names,) if isinstance(names, str) else names)
         if path:
             figure.savefig(path)
         return figure

@@ -206,6 +206,7 @@ def derive_sweep(motor, axes, fields=None) -> SweepTable:
     began = time.time()
     cases = cases_from(axes)
     names, rows = cases
+    fields = (fields,) if isinstance(fields, str) else fields
     chosen = tuple(derived() if fields is None or not len(fields) else fields)
     for f in chosen:
         if f not in derived():

@@ -128,6 +128,8 @@ def test_an_incomplete_sweep_is_shown_as_such_and_not_made_again(made, tmp_path)
     table.save(tmp_path / "s.npz")
     assert "cases     8, 0 refused; 1 not run" in call("show", tmp_path / "s.npz").stdout
     assert "1 of 8 cases were not run" in call("rerun", tmp_path / "s.npz", code=2).stderr
+    drawn = call("report", MOTOR, "--sweep", tmp_path / "s.npz", "--out", tmp_path / "p.html").stderr
+    assert "s.npz: 1 of 8 cases were not run (interrupted), so the page is of the others" in drawn
 
 
 def test_an_estimate_of_another_record_is_refused(made, tmp_path):

@@ -200,3 +200,30 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path):
     """A byte order mark, carriage returns, an empty line at the end."""
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfmagnet.Br [mT],winding.turns\r\n1100,16\r\n1200,15\r\n\r\n")
     assert "2 cases, 0 refused" in sweep("--cases", tmp_path / "t.csv").stdout
+
+
+def test_spaces_between_outputs():
+    said = sweep("magnet.Br=1.1", "--record", "omega_m.final, i_s.rms").stdout
+    assert "omega_m.final [rad/s]" in said and "i_s.rms [A]" in said
+
+
+def test_no_plan_over_choices():
+    assert (
+        "expected GROUP.FIELD=low:high of a number" in sweep("magnet.shape=arc:flat_base", "--sobol", 4, code=2).stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["run.parquet", "run.npz", "store.ppdb"])
+def test_a_result_is_no_motor(name, tmp_path):
+    (tmp_path / name).write_bytes(b"PAR1\xff")
+    line = call("run", tmp_path / name, code=2).stderr
+    assert f"{name}: a result or recording, expected a motor file, or a name of the catalogue" in line
+
+
+def test_one_channel_is_plotted_by_its_name():
+    figure = pp.Twin(pp.load(MOTOR)).run(0.01).plot("omega_m")
+    assert len(figure.axes) == 1
+
+
+def test_one_derived_value_is_named_by_itself():
+    assert pp.derive_sweep(pp.load(MOTOR), {"magnet.Br": [1.1]}, "Kt").names[:2] == ("magnet.Br", "Kt")
