@@ -64,6 +64,7 @@ class Commands(click.Group):
         prog_name = prog_name or "polepair"
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        _open_streams()
         with in_json("--json" in args), _signals():
             try:
                 code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
@@ -71,6 +72,15 @@ class Commands(click.Group):
             except BaseException as e:
                 code = _ended(e)
             sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_streams() -> None:
+    """A stream that came closed is the null device: else the next file would have its number, and be written into."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(fd, True)
+            setattr(sys, name, open(fd, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 @contextlib.contextmanager

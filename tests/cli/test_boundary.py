@@ -222,6 +222,14 @@ def test_a_full_disk_under_the_output(args):
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
 
 
+@pytest.mark.parametrize("closed", [1, 2, 0])
+@pytest.mark.parametrize("args", [["run", M, "--time", "0.01"], ["list"], ["live", "--time", "0.1", "--pace", "0"]])
+def test_a_stream_that_is_closed_is_no_defect(args, closed):
+    """As a daemon may start a command: its work is done, and nobody is told."""
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}>&-', "sh", *COMMAND, *args], capture_output=True, text=True)
+    assert done.returncode == 0 and "defect" not in done.stderr, done.stderr
+
+
 def test_a_reader_that_goes_is_no_error():
     done = subprocess.Popen([*COMMAND, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     done.stdout.close()
