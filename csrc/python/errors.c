@@ -16,25 +16,6 @@ PyObject *param_to_python(int row, double value)
     return PyUnicode_FromStringAndSize(name, (Py_ssize_t)strcspn(name, "|"));
 }
 
-/* " T" for a unit worth printing. */
-PyObject *unit_suffix(const pp_param_info *info)
-{
-    if (info->kind != PP_KIND_REAL || !strcmp(info->unit, "1"))
-        return PyUnicode_FromString("");
-    return PyUnicode_FromFormat(" %s", info->unit);
-}
-
-PyObject *number_text(int row, double value)
-{
-    const bool whole = pp_param_at(row)->kind == PP_KIND_INT;
-    const int flags = whole ? 0 : Py_DTSF_ADD_DOT_0;
-    char *text =
-        PyOS_double_to_string(value, 'g', whole ? 17 : 12, flags, NULL); /* no 4.9999999999999996 */
-    PyObject *string = text ? PyUnicode_FromString(text) : NULL;
-    PyMem_Free(text);
-    return string;
-}
-
 /* ValueError: group.field = value unit: expected min to max. */
 static PyObject *raise_range(int row, PyObject *value)
 {

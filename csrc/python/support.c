@@ -1,6 +1,8 @@
 /* What every type of the extension needs. */
 #include "core.h"
 
+#include <string.h>
+
 module_state *state_of(PyTypeObject *type)
 {
     for (; type; type = PyType_GetSlot(type, Py_tp_base)) {
@@ -52,4 +54,23 @@ Py_ssize_t checked_size(Py_ssize_t a, Py_ssize_t b, Py_ssize_t c, const char *wh
     PyErr_Format(PyExc_ValueError, "%s: %zd x %zd x %zd values: expected what fits in memory", what,
                  a, b, c);
     return -1;
+}
+
+/* " T" for a unit worth printing. */
+PyObject *unit_suffix(const pp_param_info *info)
+{
+    if (info->kind != PP_KIND_REAL || !strcmp(info->unit, "1"))
+        return PyUnicode_FromString("");
+    return PyUnicode_FromFormat(" %s", info->unit);
+}
+
+PyObject *number_text(int row, double value)
+{
+    const bool whole = pp_param_at(row)->kind == PP_KIND_INT;
+    const int flags = whole ? 0 : Py_DTSF_ADD_DOT_0;
+    char *text =
+        PyOS_double_to_string(value, 'g', whole ? 17 : 12, flags, NULL); /* no 4.9999999999999996 */
+    PyObject *string = text ? PyUnicode_FromString(text) : NULL;
+    PyMem_Free(text);
+    return string;
 }

@@ -82,7 +82,8 @@ def _of_sweep(table) -> list[Check]:
     text = f"Sweep: {len(table) - refused - left:,} of {len(table):,} cases ran"
     text += f", {refused:,} refused" if refused else ""
     text += f", {left:,} not run (interrupted)" if left else ""
-    return [Check(not refused and not left, text)]
+    doubts = [Check(False, f"Sweep: {w}") for w in table.warnings]
+    return [Check(not refused and not left, text), *doubts]
 
 
 def _of_solids(motor, cad) -> list[Check]:

@@ -89,6 +89,8 @@ def _read_address(url: str) -> tuple[str, Address | None]:
         return "address: expected mqtt://host/asset or mqtts://host/asset", None
     if port == 0 or parts.query or parts.fragment or not user.isprintable():
         return "address: expected [user@]host[:port]/[prefix/]asset, port from 1 to 65535, no ? and no #", None
+    if parts.netloc.rpartition("@")[2].startswith("[") and ":" not in host:
+        return "address: host: expected an IPv6 address between [ and ]", None
     try:
         checked_host(host, "address: host")
     except ValueError as e:

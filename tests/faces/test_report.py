@@ -107,6 +107,14 @@ def test_a_sweep_with_refusals_is_told(motor, table, tmp_path):
     assert f"{len(table.failed)} refused" in words(written(tmp_path, motor, None, table))
 
 
+def test_warnings_of_a_sweep_are_lines_of_the_page(tmp_path):
+    motor = pp.load(MOTOR)
+    table = pp.sweep(pp.Twin(motor), {"control.speed_ref": [300.0, 2094.0]}, 0.3)
+    assert len(table.warnings) == 1
+    told = f"<li class=bad>Sweep: {html.escape(str(table.warnings[0]))}</li>"
+    assert told in written(tmp_path, motor, None, table) and "1 of 2 cases" in told
+
+
 def test_axes_and_outputs_by_choice(motor, table, tmp_path):
     text = written(tmp_path, motor, None, table, axes=("winding.turns", "winding.wire_diameter"), outputs=["i_s.rms"])
     assert text.count('aria-label="i_s.rms of the sweep"') == 2 and "omega_m.final of the sweep" not in text

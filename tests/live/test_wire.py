@@ -196,3 +196,9 @@ def test_what_is_no_json():
     for payload in (b"[" * 60_000, b"\xff", b"x" * (BIRTH_LIMIT + 1), b'{"polepair":1,"streams":', b"1" * 5000, b""):
         with pytest.raises(ValueError, match="birth"):
             read_birth(payload)
+
+
+@pytest.mark.parametrize("url", ["mqtt://[v1.x]/m", "mqtt://bob@[host]:1883/m"])
+def test_brackets_are_for_ipv6(url):
+    with pytest.raises(ValueError, match="address: (host: )?expected"):
+        address(url)
