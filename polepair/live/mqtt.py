@@ -10,7 +10,7 @@ import weakref
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AccessError, AuthenticationError, CertificateError, FileError, LinkError, taken
+from ..errors import AccessError, AuthenticationError, CertificateError, DiskError, FileError, LinkError, taken
 from .streams import Format, Stream
 from .wire import Address, StreamInfo, address, read_birth, warn_if_clear
 
@@ -44,9 +44,8 @@ def password_from(file=None) -> Secret:
     try:
         return Secret(Path(file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r"))
     except (OSError, UnicodeDecodeError) as e:
-        raise FileError(
-            f"{file}: password file cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'})"
-        ) from None
+        kind = DiskError if isinstance(e, PermissionError) else FileError
+        raise kind(f"{file}: password file cannot be read ({getattr(e, 'strerror', None) or 'not UTF-8'})") from None
 
 
 class LinkOptions(NamedTuple):
@@ -80,7 +79,8 @@ class Link:
         files = {name: getattr(given, name) for name in ("ca", "certificate", "key")}
         for name, file in files.items():
             if file is not None and not os.access(file, os.R_OK):
-                raise FileError(f"{file}: {name} file cannot be read")
+                kind, why = (DiskError, "Permission denied") if os.path.exists(file) else (FileError, "no such file")
+                raise kind(f"{file}: {name} file cannot be read ({why})")
         self.client_id = given.client_id or f"polepair-{secrets.token_hex(6)}"
         secret = password_from(given.password_file)
         paths = [None if f is None else str(f) for f in files.values()]
