@@ -61,6 +61,7 @@ class Recording:
     def __init__(self, out: Path, name: str, device: Device, arguments):
         self.out, self.name, self.device, self.process = out, name, device, None
         self.gone = 0.0  # when it ended last
+        self.seen = 0  # how often the link stood before this process
         self.log = out.parent.parent / f"{name}.log"
         self.log.touch()
         command = [sys.executable, str(ROOT / "tests/support/soak_record.py"), "record", *arguments]
@@ -74,15 +75,19 @@ class Recording:
 
     def start(self, wait: bool = True) -> None:
         """Goes on, where it is not running; wait: until the link stands."""
-        if self.process is not None and self.process.poll() is None:
-            return
-        self.ended()
-        seen, end = self.ups(), time.monotonic() + 30
+        if self.process is None or self.process.poll() is not None:
+            self.ended()
+            self.begin()
+        end = time.monotonic() + 30
+        while wait and self.ups() == self.seen and time.monotonic() < end and self.process.poll() is None:
+            time.sleep(0.02)
+
+    def begin(self) -> None:
+        """Starts its process."""
+        self.seen = self.ups()
         environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log, env=environment)
-        while wait and self.ups() == seen and time.monotonic() < end and self.process.poll() is None:
-            time.sleep(0.02)
 
     def end(self, which: int) -> None:
         """A signal, and its end."""
