@@ -107,8 +107,8 @@ def test_retained_telemetry_is_not_taken(broker):
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_broker_killed(tmp_path, kills):
-    """kill -9 of a broker with the shipped configuration: nothing comes twice, and what it acknowledged is lost only where
-    it was under way at that moment, which mosquitto 2.0 does not save (docs/reliability.md)."""
+    """kill -9 of a broker with the shipped configuration: nothing comes twice, and what it acknowledged is lost
+    only where it was under way at that moment, which mosquitto 2.0 does not save (docs/reliability.md)."""
     broker, folder = shipped(tmp_path, ["m1"], tls=False)
     port = broker.port
     writer = ["--url", f"mqtt://m1@127.0.0.1:{port}/m1", "--secret", str(folder / "secret" / "m1")]
