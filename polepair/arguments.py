@@ -12,6 +12,7 @@ from .errors import plain
 
 Function = TypeVar("Function", bound=Callable)
 _MISSING = object()
+HUGE = 1 << 1023  # more does not fit a float
 
 
 class Need(NamedTuple):
@@ -46,7 +47,9 @@ def whole(low: int, high: float = math.inf) -> Need:
 
 
 def _is_real(value) -> bool:
-    return type(value) in (float, int) or (isinstance(value, Real) and not isinstance(value, bool))
+    if type(value) is int:
+        return abs(value) < HUGE
+    return type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
 
 
 def _are_names(value) -> bool:

@@ -122,3 +122,15 @@ def test_names_that_a_motor_has(made):
     assert not hasattr(motor, "Br") and hasattr(motor, "magnet")
     motor._mark = 1
     assert motor._mark == 1
+
+
+@pytest.mark.parametrize("huge", [10**400, -(10**400)])
+def test_a_whole_number_beyond_any_float(huge):
+    twin = pp.Twin(pp.load("outrunner-12s14p"))
+    for call in (
+        lambda: twin.run(huge),
+        lambda: pp.sweep(twin, {"magnet.Br": [1.0]}, huge),
+        lambda: pp.Foc(speed=huge),
+    ):
+        with pytest.raises(TypeError, match="expected a number"):
+            call()
