@@ -299,7 +299,7 @@ def broker_config(assets, out, no_tls, as_json, **options):
     files = write_config(out, assets, tls=not no_tls, **options)
     closed = closed_folder(out)
     if closed:
-        tell(f"warning: {closed}: the user mosquitto may not enter, expected another folder, or chmod o+x")
+        tell(f"{closed}: the user mosquitto may not enter, expected another folder, or chmod o+x", "warning")
     data = {k: str(v) for k, v in files.items()}
     say(as_json, data, [f"{k}: {v}" for k, v in data.items()] + [f"start: mosquitto -c {files['configuration']}"])
 

@@ -60,7 +60,7 @@ def run(motor, t_end, out, every, settings, as_json):
 def warn(as_json: bool, result) -> None:
     """The warnings of a run or sweep, a line each on the terminal's error stream; JSON has them in itself."""
     for doubt in () if as_json else result.warnings:
-        tell(f"warning: {doubt}")
+        tell(doubt, "warning")
 
 
 def _simulated(motor, t_end: float, every: int, bar):

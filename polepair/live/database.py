@@ -16,7 +16,7 @@ from ..errors import StoreError
 from ..files import sync
 from . import chunks
 from .chunks import Chunk, Damaged
-from .streams import Format, Layout, Rows
+from .streams import Format, Layout, Rows, seconds
 
 VERSION = 3
 PAGE_BYTES = 32768  # chunks are large: fewer, larger pages take a third less time
@@ -373,8 +373,7 @@ class Store:
     def record(self, name: str | None = None) -> dict[str, np.ndarray]:
         """A stream as a record: `time` in seconds from its first sample, and its channels."""
         rows = self.read(name)
-        first = rows.time[0] if len(rows) else 0
-        return {"time": (rows.time - first) * 1e-9, **{c: rows[c].astype(float) for c in rows.channels}}
+        return {"time": seconds(rows.time), **{c: rows[c].astype(float) for c in rows.channels}}
 
 
 def _mark_crc(number: int, place: int, marks: bytes) -> int:

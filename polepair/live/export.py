@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import StoreError
 from ..files import replacing
 from ..run import saved
-from .streams import Rows
+from .streams import Rows, seconds
 
 WHOLE = ("time", "seq", "arrival")
 
@@ -65,11 +65,6 @@ def _table(path):
             return None
         saved.need_room(path, 16.0 * file.metadata.num_rows * len(names))
         return file.read()
-
-
-def seconds(time: np.ndarray) -> np.ndarray:
-    """Whole nanoseconds as seconds from the first."""
-    return 1e-9 * (time - time[:1].sum())
 
 
 def _columns(rows: Rows) -> list[np.ndarray]:

@@ -67,6 +67,11 @@ class Format:
             refuse("Format", "layout", self.layout, a("a Layout", Layout))
 
 
+def seconds(time: np.ndarray) -> np.ndarray:
+    """Whole nanoseconds as seconds from the first."""
+    return 1e-9 * (time - time[:1].sum())
+
+
 class Rows:
     """Rows of a stream: `time`, `seq`, `arrival` (int64; ns since 1970, number, ns) and one array per channel."""
 
